@@ -1,0 +1,299 @@
+/**
+ * What users hold of a conversation with remote code: send and receive items until it ends. Bytes, ids and windows
+ * belong to the link underneath, which hands items in (`deliver`, `endItems`) and takes them out (`ChannelLink`).
+ */
+import { ChannelClosedError, EndOfChannelError, TimeoutError } from '../errors.js'
+import { checkWait, ENDED, ItemQueue, TIMED_OUT, type WaitOptions } from './item-queue.js'
+import { readableOf, writableOf } from './streams.js'
+
+/** An item that has arrived and has not been used: decoded only when it is, and then its window is given back. */
+export interface Arrival {
+  decode(): unknown
+  consume(): void
+}
+
+/** What a channel asks of the gateway underneath. */
+export interface ChannelLink<G> {
+  readonly gateway: G
+  /** Queues an item; settles when it has been taken, with false when the channel closed before. */
+  send(item: unknown): Promise<boolean>
+  sendEnd(): void
+  close(reason: string | undefined): void
+  /** Keeps the process alive while somebody waits; the function returned lets go. */
+  hold(): () => void
+}
+
+/** Makes the error that a channel ended with, afresh for everybody who asks: an error shows the stack of who made it. */
+export type MakeError = () => Error
+
+/** Who is told at once when items arrive, instead of `receive`. */
+export interface ChannelListener {
+  onItem(): void
+  onEnd(): void
+}
+
+/** One end of a conversation with remote code; the other end is `channel` there. */
+export class Channel<R = unknown, S = unknown, G = unknown> implements AsyncIterable<R> {
+  /** The number of the channel on its gateway. */
+  readonly id: number
+  /** The gateway that it belongs to. */
+  readonly gateway: G
+  readonly #link: ChannelLink<G>
+  readonly #arrivals = new ItemQueue<Arrival>()
+  readonly #over = new ItemQueue<never>()
+  #owner: 'callback' | 'receive queue' | undefined
+  #listener: ChannelListener | undefined
+  #makeError: MakeError | undefined
+  #isClosed = false
+  #hasSendEnded = false
+  #readable: ReadableStream<R> | undefined
+  #writable: WritableStream<S> | undefined
+
+  /** Channels come from `gateway.remoteExec` and `gateway.newChannel`. */
+  constructor(id: number, link: ChannelLink<G>) {
+    this.id = id
+    this.gateway = link.gateway
+    this.#link = link
+  }
+
+  /** Whether nothing can be sent any more. Items that arrived before may still be received. */
+  get isClosed(): boolean {
+    return this.#isClosed
+  }
+
+  /**
+   * Sends an item. It is encoded at once, and items leave in the order of the calls, awaited or not.
+   *
+   * @returns Resolves when the channel's window has taken the item. Large byte arrays are not copied: leave them unchanged until then.
+   * @throws {@link DumpError} when the item has no wire type; its `path` says where. Nothing is sent, the channel stays usable.
+   * @throws {@link ChannelClosedError} when the channel is closed.
+   * @throws {@link GatewayClosedError} when the gateway has ended.
+   * @see PROTOCOL.md §5 for windows.
+   */
+  async send(item: S): Promise<void> {
+    if (this.#isClosed || this.#hasSendEnded) throw this.#closedError('send')
+    const taken = this.#link.send(item)
+    const release = this.#link.hold()
+    try {
+      if (!(await taken)) throw this.#closedError('send')
+    } finally {
+      release()
+    }
+  }
+
+  /** Says that no more items will be sent: the peer's iteration ends, while its items still arrive here. */
+  sendEnd(): void {
+    if (this.#isClosed || this.#hasSendEnded) return
+    this.#hasSendEnded = true
+    this.#link.sendEnd()
+  }
+
+  /**
+   * Waits for the next item the other side sent, oldest first.
+   *
+   * @param options.timeout - Milliseconds to wait; unlimited when absent, 0 only looks.
+   * @param options.signal - Aborting rejects with the signal's reason; the channel stays usable.
+   * @returns The item, decoded. Items that arrived before the channel closed are still delivered.
+   * @throws {@link EndOfChannelError} after the last item of a channel that closed normally.
+   * @throws {@link RemoteError} after the last item, when the remote code raised, every time.
+   * @throws {@link GatewayClosedError} after the last item, when the gateway ended.
+   * @throws {@link TimeoutError} when nothing arrived in time; the channel stays usable.
+   * @throws {@link LoadError} when the item cannot be decoded; the next one can be received.
+   * @see PROTOCOL.md §4 for what "closed" means on each side.
+   */
+  async receive(options: WaitOptions = {}): Promise<R> {
+    if (this.#owner !== undefined) throw new ChannelClosedError(`cannot receive on ${this}: its items go to a ${this.#owner}`)
+    const arrival = await this.#take(options)
+    if (arrival === ENDED) throw this.#endError()
+    if (arrival === TIMED_OUT) throw new TimeoutError(`no item on ${this} after ${options.timeout} ms`)
+    return this.#use(arrival)
+  }
+
+  /**
+   * Has `callback` called with every item, those that wait already first, one after the other: a promise that it returns is awaited.
+   * Other channels go on meanwhile. If it throws, the channel is closed and `waitClose` rejects with what it threw.
+   *
+   * @param options.endmarker - Given to the callback once at the end, however the channel ended.
+   * @throws {@link ChannelClosedError} when items already go to a callback or a receive queue.
+   */
+  setCallback(callback: (item: R) => void | Promise<void>, options: { readonly endmarker?: unknown } = {}): void {
+    this.#own('callback')
+    const release = this.#link.hold()
+    this.#run(callback, options)
+      .catch((error: unknown) => {
+        this.#makeError = () => (error instanceof Error ? error : new Error(`a callback threw ${String(error)}`, { cause: error }))
+        this.#shut(`the callback failed: ${error instanceof Error ? error.message : String(error)}`)
+      })
+      .finally(() => {
+        release()
+        this.#over.end()
+      })
+  }
+
+  /**
+   * Closes the channel both ways, behind the items that were sent. Items that arrived and were not received are dropped. Closing twice is not an error.
+   *
+   * @param error - Makes it a failure: the peer's receive raises a RemoteError with exactly this text.
+   */
+  async close(error?: string): Promise<void> {
+    this.#shut(error)
+  }
+
+  /**
+   * Waits until no item can arrive any more; with a callback, until it has had them all. Items may still wait to be received.
+   *
+   * @throws {@link RemoteError} when the remote code raised, every time.
+   * @throws {@link GatewayClosedError} when the gateway ended before the channel.
+   * @throws {@link TimeoutError} when the channel is still open after `timeout` milliseconds.
+   */
+  async waitClose(options: WaitOptions = {}): Promise<void> {
+    checkWait(options)
+    const release = this.#link.hold()
+    try {
+      const outcome = await this.#over.take(options)
+      if (outcome === TIMED_OUT) throw new TimeoutError(`${this} is still open after ${options.timeout} ms`)
+    } finally {
+      release()
+    }
+    if (this.#makeError !== undefined) throw this.#makeError()
+  }
+
+  /** The items that arrive, as a Web stream. Cancelling it closes the channel. */
+  get readable(): ReadableStream<R> {
+    this.#readable ??= readableOf(this)
+    return this.#readable
+  }
+
+  /** A Web stream whose chunks are sent as items. Closing it says that no more will follow; aborting it closes the channel with an error. */
+  get writable(): WritableStream<S> {
+    this.#writable ??= writableOf(this)
+    return this.#writable
+  }
+
+  /** Items until the end; a remote failure is thrown. Leaving the loop early closes the channel. */
+  [Symbol.asyncIterator](): AsyncIterator<R, undefined> {
+    return {
+      next: async () => {
+        try {
+          return { done: false, value: await this.receive() }
+        } catch (error) {
+          if (error instanceof EndOfChannelError) return { done: true, value: undefined }
+          throw error
+        }
+      },
+      return: async () => {
+        this.#shut(undefined)
+        return { done: true, value: undefined }
+      },
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#shut(undefined)
+  }
+
+  toString(): string {
+    return `channel ${this.id}`
+  }
+
+  /** @internal An item arrived. Returns false when nobody will use it. */
+  deliver(arrival: Arrival): boolean {
+    if (this.#arrivals.isEnded) return false
+    this.#arrivals.push(arrival)
+    this.#listener?.onItem()
+    return true
+  }
+
+  /** @internal No item will follow; `makeError` says why, unless it is an ordinary end. */
+  endItems(makeError?: MakeError): void {
+    if (this.#arrivals.isEnded) return
+    this.#makeError ??= makeError
+    this.#arrivals.end()
+    if (this.#owner !== 'callback') this.#over.end()
+    this.#listener?.onEnd()
+  }
+
+  /** @internal Nothing can be sent any more, because the peer closed or the gateway ended. */
+  endSending(): void {
+    this.#isClosed = true
+  }
+
+  /** @internal Has items announced to a receive queue, which takes them with `takeNow`. Those that wait are announced at once. */
+  listen(listener: ChannelListener): void {
+    this.#own('receive queue')
+    this.#listener = listener
+    for (let waiting = this.#arrivals.length; waiting > 0; waiting--) listener.onItem()
+    if (this.#arrivals.isEnded) listener.onEnd()
+  }
+
+  /** @internal The oldest item that arrived, for whoever was told of it. */
+  takeNow(): R | undefined {
+    const arrival = this.#arrivals.shift()
+    return arrival === undefined ? undefined : this.#use(arrival)
+  }
+
+  /** @internal Keeps the process alive while a receive queue waits. */
+  hold(): () => void {
+    return this.#link.hold()
+  }
+
+  async #run(callback: (item: R) => void | Promise<void>, options: { readonly endmarker?: unknown }): Promise<void> {
+    for (let arrival = await this.#arrivals.take(); typeof arrival !== 'symbol'; arrival = await this.#arrivals.take()) {
+      try {
+        await callback(arrival.decode() as R) // the item's type is the caller's claim: nothing checks it
+      } finally {
+        arrival.consume()
+      }
+    }
+    if ('endmarker' in options) await callback(options.endmarker as R) // the caller chose a marker that its callback knows
+  }
+
+  async #take(options: WaitOptions): Promise<Arrival | typeof ENDED | typeof TIMED_OUT> {
+    checkWait(options)
+    if (options.signal?.aborted !== true) {
+      const arrival = this.#arrivals.shift()
+      if (arrival !== undefined) return arrival
+    }
+    const release = this.#link.hold()
+    try {
+      return await this.#arrivals.take(options)
+    } finally {
+      release()
+    }
+  }
+
+  #use(arrival: Arrival): R {
+    try {
+      return arrival.decode() as R // the item's type is the caller's claim: nothing checks it
+    } finally {
+      arrival.consume()
+    }
+  }
+
+  #own(owner: 'callback' | 'receive queue'): void {
+    if (this.#owner !== undefined) throw new ChannelClosedError(`${this} has a ${this.#owner} already`)
+    this.#owner = owner
+  }
+
+  #shut(error: string | undefined): void {
+    if (this.#isClosed) {
+      for (const arrival of this.#arrivals.drain()) arrival.consume()
+      return
+    }
+    this.#isClosed = true
+    this.#link.close(error)
+    for (const arrival of this.#arrivals.drain()) arrival.consume()
+    this.endItems()
+  }
+
+  #closedError(verb: string): Error {
+    if (this.#makeError !== undefined && !this.#hasSendEnded) {
+      return new ChannelClosedError(`cannot ${verb} on ${this}: it has been closed by a failure`, { cause: this.#makeError() })
+    }
+    return new ChannelClosedError(`cannot ${verb} on ${this}: it is closed`)
+  }
+
+  #endError(): Error {
+    return this.#makeError?.() ?? new EndOfChannelError(`${this} has no more items`)
+  }
+}

@@ -1,0 +1,119 @@
+/**
+ * Items that wait for someone, and people who wait for items: oldest first on both sides, and an end that stays.
+ * Nothing is thrown here but an abort: whoever takes builds the error, so that its stack shows the caller.
+ */
+
+/** What a take comes to when it is no item. */
+export const ENDED: unique symbol = Symbol('ended')
+/** What a take comes to when the time is up. */
+export const TIMED_OUT: unique symbol = Symbol('timed out')
+
+/** How long to wait: every wait of the library takes these. */
+export interface WaitOptions {
+  /** Milliseconds; unlimited when absent. */
+  readonly timeout?: number | undefined
+  /** Aborting rejects with the signal's reason. */
+  readonly signal?: AbortSignal | undefined
+}
+
+interface Waiter<T> {
+  settle(outcome: T | typeof ENDED | typeof TIMED_OUT): void
+}
+
+/** An unbounded queue with an end. What bounds it is the window of the channel that fills it. */
+export class ItemQueue<T> {
+  #items: T[] = []
+  #head = 0
+  readonly #waiters = new Set<Waiter<T>>()
+  #isEnded = false
+
+  get length(): number {
+    return this.#items.length - this.#head
+  }
+
+  get isEnded(): boolean {
+    return this.#isEnded
+  }
+
+  push(item: T): void {
+    const waiter = this.#nextWaiter()
+    if (waiter !== undefined) waiter.settle(item)
+    else this.#items.push(item)
+  }
+
+  /** No item will follow: everybody who waits, and will wait when the items are used up, gets ENDED. */
+  end(): void {
+    this.#isEnded = true
+    for (let waiter = this.#nextWaiter(); waiter !== undefined; waiter = this.#nextWaiter()) waiter.settle(ENDED)
+  }
+
+  /** Takes the oldest item without waiting; undefined when there is none now. */
+  shift(): T | undefined {
+    if (this.#head === this.#items.length) return undefined
+    const item = this.#items[this.#head]
+    this.#items[this.#head++] = undefined as T // a hole that is never read again: it lets go of the item
+    if (this.#head === this.#items.length) {
+      this.#items = []
+      this.#head = 0
+    }
+    return item
+  }
+
+  /** Takes all items that are left. */
+  drain(): T[] {
+    const items = this.#items.slice(this.#head)
+    this.#items = []
+    this.#head = 0
+    return items
+  }
+
+  /** Takes the oldest item, or waits for one. Rejects only with the reason of an abort. */
+  take(options: WaitOptions = {}): Promise<T | typeof ENDED | typeof TIMED_OUT> {
+    if (options.signal?.aborted) return Promise.reject(options.signal.reason)
+    const item = this.shift()
+    if (item !== undefined) return Promise.resolve(item)
+    if (this.#isEnded) return Promise.resolve(ENDED)
+    return this.#wait(options)
+  }
+
+  #wait({ timeout, signal }: WaitOptions): Promise<T | typeof ENDED | typeof TIMED_OUT> {
+    return new Promise((resolve, reject) => {
+      if (timeout === undefined && signal === undefined) {
+        this.#waiters.add({ settle: resolve })
+        return
+      }
+      const finish = (): void => {
+        clearTimeout(timer)
+        signal?.removeEventListener('abort', onAbort)
+        this.#waiters.delete(waiter)
+      }
+      const waiter: Waiter<T> = {
+        settle: (outcome) => {
+          finish()
+          resolve(outcome)
+        },
+      }
+      const onAbort = (): void => {
+        finish()
+        reject(signal?.reason)
+      }
+      const timer = timeout === undefined ? undefined : setTimeout(() => waiter.settle(TIMED_OUT), timeout)
+      signal?.addEventListener('abort', onAbort)
+      this.#waiters.add(waiter)
+    })
+  }
+
+  #nextWaiter(): Waiter<T> | undefined {
+    for (const waiter of this.#waiters) {
+      this.#waiters.delete(waiter)
+      return waiter
+    }
+    return undefined
+  }
+}
+
+/** Checks a timeout before it is used: setTimeout would take a wrong one for 1 ms. */
+export function checkWait(options: WaitOptions): void {
+  const { timeout } = options
+  if (timeout !== undefined && !(timeout >= 0)) throw new RangeError(`timeout must be a number of milliseconds, not ${timeout}`)
+}

@@ -1,0 +1,80 @@
+/** Several channels treated as one: send to each, receive from each, or gather from all as items arrive. */
+import type { Channel } from './channel.js'
+import type { WaitOptions } from './item-queue.js'
+import { ReceiveQueue } from './receive-queue.js'
+
+/** Channels in a fixed order, often of the same code on several gateways. */
+export class MultiChannel<R = unknown, S = unknown, G = unknown> implements Iterable<Channel<R, S, G>> {
+  readonly #channels: readonly Channel<R, S, G>[]
+  #queue: ReceiveQueue<R, S, G> | undefined
+
+  constructor(channels: Iterable<Channel<R, S, G>>) {
+    this.#channels = [...channels]
+  }
+
+  /** How many channels there are. */
+  get length(): number {
+    return this.#channels.length
+  }
+
+  /**
+   * The channel at an index; negative ones count from the end.
+   *
+   * @throws RangeError when there is none.
+   */
+  at(index: number): Channel<R, S, G> {
+    const channel = this.#channels.at(index)
+    if (channel === undefined) throw new RangeError(`no channel ${index}: there are ${this.#channels.length}`)
+    return channel
+  }
+
+  [Symbol.iterator](): IterableIterator<Channel<R, S, G>> {
+    return this.#channels[Symbol.iterator]()
+  }
+
+  /** Sends an item on every channel; resolves when every window has taken it. Rejects with the first failure, after all have been tried. */
+  async sendEach(item: S): Promise<void> {
+    await all(this.#channels.map((channel) => channel.send(item)))
+  }
+
+  /**
+   * Receives one item from every channel, all at the same time.
+   *
+   * @param options.withChannel - Gives pairs of channel and item.
+   * @returns The items in the order of the channels.
+   * @throws What `receive` throws, for the first channel that failed.
+   */
+  receiveEach(options: WaitOptions & { readonly withChannel: true }): Promise<[Channel<R, S, G>, R][]>
+  receiveEach(options?: WaitOptions & { readonly withChannel?: false | undefined }): Promise<R[]>
+  async receiveEach(options: WaitOptions & { readonly withChannel?: boolean | undefined } = {}): Promise<R[] | [Channel<R, S, G>, R][]> {
+    const items = await Promise.all(this.#channels.map((channel) => channel.receive(options)))
+    if (options.withChannel !== true) return items
+    return this.#channels.map((channel, index) => [channel, items[index] as R]) // same length: one item a channel
+  }
+
+  /**
+   * Makes a queue that gives the items of all channels as they arrive. The same queue on every call: the endmarker of the first one holds.
+   *
+   * @param options.endmarker - Each channel gives it exactly once, at its end, whatever ended it. Without one, iteration ends when all have ended.
+   */
+  makeReceiveQueue(options: { readonly endmarker?: unknown } = {}): ReceiveQueue<R, S, G> {
+    this.#queue ??= new ReceiveQueue(this.#channels, 'endmarker' in options ? { value: options.endmarker } : undefined)
+    return this.#queue
+  }
+
+  /**
+   * Waits until all channels have ended.
+   *
+   * @throws The failure of the channel that failed, or an AggregateError of several, after all have ended.
+   */
+  async waitClose(options: WaitOptions = {}): Promise<void> {
+    await all(this.#channels.map((channel) => channel.waitClose(options)))
+  }
+}
+
+/** Waits for all; then throws the one failure, or an AggregateError of several. */
+async function all(promises: readonly Promise<void>[]): Promise<void> {
+  const failures = (await Promise.allSettled(promises)).filter((outcome) => outcome.status === 'rejected').map((outcome): unknown => outcome.reason)
+  if (failures.length === 1) throw failures[0]
+  if (failures.length > 1) throw new AggregateError(failures, `${failures.length} of ${promises.length} channels failed`)
+}

@@ -1,0 +1,45 @@
+/** Web streams over a channel's items. They keep no items of their own: a high-water mark of 0 leaves the channel's window in charge. */
+import { EndOfChannelError } from '../errors.js'
+import type { WaitOptions } from './item-queue.js'
+
+/** What a stream needs of a channel. */
+interface ItemSource<R> {
+  receive(options?: WaitOptions): Promise<R>
+  close(error?: string): Promise<void>
+}
+
+interface ItemSink<S> {
+  send(item: S): Promise<void>
+  sendEnd(): void
+  close(error?: string): Promise<void>
+}
+
+/** The items of a channel as a Web stream; cancelling it closes the channel. */
+export function readableOf<R>(channel: ItemSource<R>): ReadableStream<R> {
+  return new ReadableStream<R>(
+    {
+      pull: async (controller) => {
+        try {
+          controller.enqueue(await channel.receive())
+        } catch (error) {
+          if (!(error instanceof EndOfChannelError)) throw error
+          controller.close()
+        }
+      },
+      cancel: () => channel.close(),
+    },
+    { highWaterMark: 0 },
+  )
+}
+
+/** A Web stream whose chunks are items to send; closing it ends only this direction. */
+export function writableOf<S>(channel: ItemSink<S>): WritableStream<S> {
+  return new WritableStream<S>(
+    {
+      write: (item) => channel.send(item),
+      close: () => channel.sendEnd(),
+      abort: (reason) => channel.close(reason instanceof Error ? reason.message : String(reason)),
+    },
+    { highWaterMark: 1 },
+  )
+}

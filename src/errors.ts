@@ -1,0 +1,298 @@
+/**
+ * Every error tendril throws. `instanceof` works across two installs of the package: it asks for a brand. Nothing here
+ * knows Node, so every layer may import it. Construct an error inside the async function that throws it, after its
+ * `await`: only then does `stack` show the caller's own async frames.
+ */
+
+const brand = Symbol.for('tendril.error')
+
+/** What every error takes beside its message. */
+export interface TendrilErrorOptions {
+  /** What made this happen, when something did. */
+  readonly cause?: unknown
+}
+
+/** How a process ended and what it said last; what is absent is not known. */
+export interface ExitDetails extends TendrilErrorOptions {
+  readonly exitCode?: number | undefined
+  /** The name of the signal that ended the process, such as `SIGKILL`. */
+  readonly signal?: string | undefined
+  /** The end of what the process wrote to stderr. */
+  readonly stderrTail?: string | undefined
+}
+
+/** The class that every error of tendril extends. */
+export abstract class TendrilError extends Error {
+  /** Stable across versions: for programs, as the message is for people. */
+  abstract readonly code: string
+
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    // A class of the user's that extends one of ours has no brand of its own: it is asked as usual.
+    if (!Object.hasOwn(this.prototype, brand)) return Function.prototype[Symbol.hasInstance].call(this, value)
+    if (typeof value !== 'object' || value === null || !(brand in value)) return false
+    return this === TendrilError || value[brand] === Object.getOwnPropertyDescriptor(this.prototype, brand)?.value
+  }
+}
+
+/** One line of Python's traceback, outermost first, as `traceback.extract_tb` gives it. */
+export interface RemoteFrame {
+  readonly file: string
+  readonly line: number
+  /** The function's name, `<module>` outside of any. */
+  readonly name: string
+  /** The source line, empty when it is not known. */
+  readonly text: string
+}
+
+/** What is known of a failure on the other side: plain data, kept by a channel for every later throw. */
+export interface RemoteFailure {
+  readonly gatewayId: string
+  /** The error's one line, or exactly the text of a `close(text)`. */
+  readonly message: string
+  /** The name of Python's class, such as `ValueError`; empty for a `close(text)`. */
+  readonly type: string
+  /** The module of that class, such as `builtins`; empty for a `close(text)`. */
+  readonly module: string
+  readonly args: readonly unknown[]
+  /** Python's own text; for a `close(text)` that text. */
+  readonly traceback: string
+  readonly frames: readonly RemoteFrame[]
+  readonly cause: RemoteFailure | undefined
+}
+
+/** The code on the other side raised, or the peer closed the channel with a text. */
+export class RemoteError extends TendrilError {
+  readonly code = 'ERR_REMOTE'
+  readonly #failure: RemoteFailure
+
+  constructor(failure: RemoteFailure) {
+    super(failure.message, failure.cause && { cause: causeOf(failure.cause) })
+    this.#failure = failure
+    const { traceback, message } = failure
+    if (traceback !== message) this.stack = `${this.stack}\n${remoteStack(failure)}`
+  }
+
+  /** The name of Python's class, such as `ValueError`; empty when the peer closed with a text. */
+  get type(): string {
+    return this.#failure.type
+  }
+
+  /** The module that class is from, such as `builtins` or `json.decoder`. */
+  get module(): string {
+    return this.#failure.module
+  }
+
+  /** The exception's `args`; members that could not be sent are their `repr`. */
+  get args(): readonly unknown[] {
+    return this.#failure.args
+  }
+
+  /** The traceback as Python prints it, with its causes. */
+  get traceback(): string {
+    return this.#failure.traceback
+  }
+
+  /** The lines of the traceback, outermost first. */
+  get frames(): readonly RemoteFrame[] {
+    return this.#failure.frames
+  }
+
+  /** The gateway whose code raised. */
+  get gatewayId(): string {
+    return this.#failure.gatewayId
+  }
+}
+
+function remoteStack(failure: RemoteFailure): string {
+  return `--- remote traceback (${failure.gatewayId}) ---\n${failure.traceback.trimEnd()}`
+}
+
+/** The JavaScript frames are those of the error it caused: printing them twice would only hide the traceback. */
+function causeOf(failure: RemoteFailure): RemoteError {
+  const error = new RemoteError(failure)
+  error.stack = `${error.name}: ${failure.message}\n${remoteStack(failure)}`
+  return error
+}
+
+/**
+ * Makes a `RemoteError` of the reason that a CLOSE frame carried (PROTOCOL.md §4).
+ *
+ * @param reason - The decoded payload: text, or a failure dict. Whatever else a peer may have sent
+ *   is read as far as it makes sense; this never throws.
+ * @param gatewayId - The gateway that the reason came from.
+ * @example
+ * ```ts
+ * remoteErrorFrom({ type: 'ValueError', message: '17' }, 'gw0').message // 'ValueError: 17'
+ * remoteErrorFrom('out of paper', 'gw0').message // 'out of paper'
+ * ```
+ */
+export function remoteErrorFrom(reason: unknown, gatewayId: string): RemoteError {
+  return new RemoteError(remoteFailureFrom(reason, gatewayId))
+}
+
+/** Reads the reason of a CLOSE frame once, for a channel that throws a fresh `RemoteError` each time it is asked. */
+export function remoteFailureFrom(reason: unknown, gatewayId: string): RemoteFailure {
+  if (isRecord(reason)) return failureOf(reason, gatewayId, 0)
+  const text = typeof reason === 'string' ? reason : 'the other side sent an error that cannot be read'
+  return { gatewayId, message: text, traceback: text, type: '', module: '', args: [], frames: [], cause: undefined }
+}
+
+// A peer's pickle may hold a cause that is its own cause: causes deeper than this are left out.
+const maxCauses = 16
+
+function failureOf(wire: Record<string, unknown>, gatewayId: string, depth: number): RemoteFailure {
+  const type = textOf(wire['type']) || 'Exception'
+  const message = summaryOf(type, textOf(wire['message']))
+  return {
+    gatewayId,
+    message,
+    type,
+    module: textOf(wire['module']),
+    args: Array.isArray(wire['args']) ? [...wire['args']] : [],
+    traceback: textOf(wire['traceback']) || message,
+    frames: Array.isArray(wire['frames']) ? wire['frames'].filter(isRecord).map(frameOf) : [],
+    cause: isRecord(wire['cause']) && depth < maxCauses ? failureOf(wire['cause'], gatewayId, depth + 1) : undefined,
+  }
+}
+
+/** One line, whatever the exception's own text was: test reporters and logs print it as a title. */
+function summaryOf(type: string, message: string): string {
+  const [line = '', ...more] = message.trim().split(/\s*[\r\n]\s*/)
+  return line === '' ? type : `${type}: ${line}${more.length > 0 ? ' …' : ''}`
+}
+
+function frameOf(wire: Record<string, unknown>): RemoteFrame {
+  const line = wire['line']
+  return {
+    file: textOf(wire['file']),
+    line: typeof line === 'number' ? line : 0,
+    name: textOf(wire['name']),
+    text: textOf(wire['text']),
+  }
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : ''
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** The channel ended normally, and every item that came before has been received. */
+export class EndOfChannelError extends TendrilError {
+  readonly code = 'ERR_END_OF_CHANNEL'
+}
+
+/** The channel was closed: nothing can be sent on it any more. */
+export class ChannelClosedError extends TendrilError {
+  readonly code = 'ERR_CHANNEL_CLOSED'
+}
+
+/** What was waited for did not come in time; what was waited on stays usable. */
+export class TimeoutError extends TendrilError {
+  readonly code = 'ERR_TIMEOUT'
+}
+
+/** A value has no form on the wire; nothing was sent and the channel stays usable. */
+export class DumpError extends TendrilError {
+  readonly code = 'ERR_DUMP'
+  /** Where in the value: `item.users[3].created`. */
+  readonly path: string
+
+  constructor(message: string, options: TendrilErrorOptions & { readonly path: string }) {
+    super(message, options)
+    this.path = options.path
+  }
+}
+
+/** Bytes that were to be a value are not one, or name what may not be looked up. */
+export class LoadError extends TendrilError {
+  readonly code = 'ERR_LOAD'
+}
+
+/** An xspec cannot be read, or asks for what there is not. */
+export class XSpecError extends TendrilError {
+  readonly code = 'ERR_XSPEC'
+}
+
+/** No host of that name is known. */
+export class HostNotFoundError extends TendrilError {
+  readonly code = 'ERR_HOST_NOT_FOUND'
+}
+
+/** How a process ended, as far as it is known: what `BootstrapError` and `GatewayClosedError` share. */
+abstract class ExitError extends TendrilError {
+  /** What the process exited with; absent when a signal ended it, or nobody knows. */
+  readonly exitCode: number | undefined
+  /** The signal that ended the process, such as `SIGKILL`. */
+  readonly signal: string | undefined
+  /** The end of what it wrote to stderr; empty when it was silent. */
+  readonly stderrTail: string
+
+  constructor(message: string, options: ExitDetails = {}) {
+    super(message, options)
+    this.exitCode = options.exitCode
+    this.signal = options.signal
+    this.stderrTail = options.stderrTail ?? ''
+  }
+}
+
+/** No worker came to life: the interpreter is missing, is not Python, is too old, ended, or said nothing in time. */
+export class BootstrapError extends ExitError {
+  readonly code = 'ERR_BOOTSTRAP'
+  /** What was started or reached, a command line or an address each. */
+  readonly tried: readonly string[]
+  /** What came before the worker's first word and was not ours. */
+  readonly noise: string
+
+  constructor(
+    message: string,
+    options: ExitDetails & { readonly tried?: readonly string[] | undefined; readonly noise?: string | undefined } = {},
+  ) {
+    super(message, options)
+    this.tried = options.tried ?? []
+    this.noise = options.noise ?? ''
+  }
+}
+
+/** The gateway has ended, by itself or by us, before the thing that was asked of it was done. */
+export class GatewayClosedError extends ExitError {
+  readonly code = 'ERR_GATEWAY_CLOSED'
+}
+
+/** The peer broke a rule of PROTOCOL.md; the gateway is of no more use. */
+export class ProtocolError extends TendrilError {
+  readonly code = 'ERR_PROTOCOL'
+}
+
+/** The other side refused every way we have to say who we are. */
+export class AuthenticationError extends TendrilError {
+  readonly code = 'ERR_AUTHENTICATION'
+}
+
+/** The host is not the one its key says it is, or nobody has vouched for it. */
+export class HostKeyError extends TendrilError {
+  readonly code = 'ERR_HOST_KEY'
+}
+
+// Names live on the prototypes: V8 writes the first line of `stack` before any field is set.
+for (const [name, errorClass] of Object.entries({
+  TendrilError,
+  RemoteError,
+  EndOfChannelError,
+  ChannelClosedError,
+  TimeoutError,
+  DumpError,
+  LoadError,
+  XSpecError,
+  HostNotFoundError,
+  BootstrapError,
+  GatewayClosedError,
+  ProtocolError,
+  AuthenticationError,
+  HostKeyError,
+})) {
+  Object.defineProperty(errorClass.prototype, 'name', { value: name, configurable: true, writable: true })
+  Object.defineProperty(errorClass.prototype, brand, { value: name })
+}

@@ -1,0 +1,379 @@
+/**
+ * One running remote interpreter and the link to it. The only file where connection, codec, transport and channels meet:
+ * each of them is told here what the others said, and nothing is decided here that one of them could decide.
+ */
+import { type Arrival, Channel, type ChannelLink, type MakeError } from '../channels/channel.js'
+import { DumpError, ProtocolError, RemoteError, remoteFailureFrom, TimeoutError } from '../errors.js'
+import { decode, encode } from '../protocol/codec.js'
+import { Connection } from '../protocol/connection.js'
+import { WINDOW_BYTES } from '../protocol/frames.js'
+import type { Transport, TransportEnd } from '../transports/transport.js'
+import { bootstrapBytes, makeMarker } from './bootstrap.js'
+import { bootstrapError, closedError, type GatewayEnd, gatewayEnd } from './end.js'
+import { coreExtras, type PushedSource } from './extras.js'
+import { type GatewayInfo, type GatewayStatus, type Hello, parseHello, parseStatus } from './hello.js'
+import { KeepAlive } from './keep-alive.js'
+import { type OnOutput, OutputLines } from './output.js'
+import { readSource, type Source } from './source.js'
+import { type TerminateReport, terminate } from './termination.js'
+import type { XSpec } from './xspec.js'
+
+/** What a gateway is made of; groups make them. */
+export interface GatewayParts {
+  readonly id: string
+  readonly spec: XSpec
+  readonly transport: Transport
+  /** The command line or address, for errors. */
+  readonly tried: readonly string[]
+  readonly onOutput: OnOutput
+  /** Told of the worker's interpreter when it is ready. */
+  readonly onHello?: ((hello: Hello) => void) | undefined
+}
+
+const CONNECT_TIMEOUT_MS = 15_000
+// What is taken from the connection for one write: enough to keep a pipe full, little enough that a control frame is soon next.
+const WRITE_BYTES = 512 * 1024
+const PORTABLE = 2
+
+/** A running Python and the link to it. Made by `makeGateway` or a group. */
+export class Gateway implements AsyncDisposable {
+  readonly id: string
+  readonly spec: XSpec
+  /** Where the worker is, for kinds that reach a host; undefined for a local process. */
+  readonly remoteAddress: string | undefined
+  /** Resolves when the worker has said hello; rejects with a BootstrapError, or what the kind of gateway says. */
+  readonly ready: Promise<this>
+  /** Resolves when the gateway has ended, and says how. Never rejects. */
+  readonly closed: Promise<GatewayEnd>
+  readonly #transport: Transport
+  readonly #connection: Connection
+  readonly #output: OutputLines
+  readonly #keepAlive: KeepAlive
+  readonly #channels = new Map<number, Channel<unknown, unknown, Gateway>>()
+  // Channels that the worker opened and nobody has decoded a reference to yet: they may be over before that.
+  readonly #unclaimed = new Map<number, Channel<unknown, unknown, Gateway>>()
+  readonly #statuses = new Map<number, (payload: Uint8Array | undefined) => void>()
+  readonly #tried: readonly string[]
+  #hello: Hello | undefined
+  #end: GatewayEnd | undefined
+  #fault: Error | undefined
+  #wasAsked = false
+  #hasPushed = false
+  #isFlushing = false
+  #hasRoom = true
+  #unwritten: Uint8Array[]
+
+  constructor(parts: GatewayParts) {
+    const { id, spec, transport, tried } = parts
+    this.id = id
+    this.spec = spec
+    this.remoteAddress = transport.remoteAddress
+    this.#transport = transport
+    this.#tried = tried
+    this.#output = new OutputLines(id, parts.onOutput)
+    this.#keepAlive = new KeepAlive((isWanted) => transport.keepAlive(isWanted))
+    const marker = makeMarker()
+    this.#unwritten = bootstrapBytes(marker)
+    this.#connection = new Connection(this.#connectionEvents(parts.onHello), marker)
+    const [closed, onClosed] = settled<GatewayEnd>()
+    this.closed = closed
+    this.ready = this.#becomeReady()
+    this.ready.catch(() => undefined) // whoever does not await it learns the same from `closed` and from every channel
+    transport.start({
+      onChunk: (chunk) => this.#receive(chunk),
+      onStderr: (chunk) => this.#output.feed('stderr', 0, chunk),
+      onDrain: () => this.#onDrain(),
+      onEnd: (end) => onClosed(this.#onEnd(end)),
+    })
+    this.#connection.sendSetup(this.#encode(this.#setup()))
+  }
+
+  /** Whether the worker is there: it said hello, and has not ended. */
+  get isReceiving(): boolean {
+    return this.#hello !== undefined && this.#end === undefined
+  }
+
+  /**
+   * Runs Python source on the other side, without waiting for anything.
+   *
+   * @param source - Its text, a file, or a function in either; see `Source`. Code finds `channel` in scope, and `__name__ == '__channelexec__'`.
+   * @param kwargs - Names in scope; for a function, its keyword arguments.
+   * @returns The near end of the code's `channel`. It closes when the code ends, with a RemoteError when it raised.
+   * @throws {@link DumpError} when a kwarg cannot be sent, {@link GatewayClosedError} when the gateway has ended.
+   */
+  remoteExec<R = unknown, S = unknown>(source: Source, kwargs: Readonly<Record<string, unknown>> = {}): Channel<R, S, Gateway> {
+    this.#checkOpen()
+    return this.#addChannel<R, S>(this.#connection.exec(this.#encode({ ...readSource(source), kwargs })))
+  }
+
+  /** A new channel that runs nothing. Send it over another channel, so that remote code has its other end. */
+  newChannel<R = unknown, S = unknown>(): Channel<R, S, Gateway> {
+    this.#checkOpen()
+    return this.#addChannel<R, S>(this.#connection.open())
+  }
+
+  /** What the worker is doing; answered while tasks run. */
+  async remoteStatus(): Promise<GatewayStatus> {
+    return (await this.#requestStatus()).status
+  }
+
+  /** The worker's interpreter and process, as they are now. */
+  async info(): Promise<GatewayInfo> {
+    return (await this.#requestStatus()).info
+  }
+
+  /** Ends the gateway in peace, and for certain: what has not ended by then is killed. Idempotent. */
+  async exit(): Promise<void> {
+    await this.terminate()
+  }
+
+  /**
+   * Ends the gateway: channels come to their end, tasks have `timeout` to finish, then the worker and all it started are killed.
+   *
+   * @param options.timeout - Milliseconds; 2000 when absent.
+   * @returns What had to be killed.
+   */
+  terminate(options: { readonly timeout?: number } = {}): Promise<TerminateReport> {
+    const release = this.#keepAlive.hold()
+    const report = terminate(this, options.timeout, {
+      ask: (graceMs) => {
+        this.#wasAsked = true
+        this.#connection.sendTerminate(graceMs)
+      },
+      kill: (signal) => this.#transport.kill(signal),
+    })
+    return report.finally(release)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.terminate()
+  }
+
+  toString(): string {
+    return `${this.id} (${String(this.spec)})`
+  }
+
+  /** @internal Ships Python sources ahead of the frame that needs them. */
+  push(sources: Readonly<Record<string, PushedSource>>): void {
+    this.#checkOpen()
+    this.#connection.sendPush(this.#encode(sources))
+  }
+
+  #setup(): Record<string, unknown> {
+    const { nice, chdir, execmodel, dontWriteBytecode } = this.spec
+    return {
+      id: this.id,
+      nice: nice ?? null,
+      chdir: chdir ?? null,
+      execmodel: execmodel ?? 'thread',
+      dont_write_bytecode: dontWriteBytecode,
+      window: WINDOW_BYTES,
+    }
+  }
+
+  async #becomeReady(): Promise<this> {
+    const release = this.#keepAlive.hold()
+    const timeoutMs = this.spec.timeout ?? CONNECT_TIMEOUT_MS
+    const timer = setTimeout(() => this.#fail(new TimeoutError(`it said nothing for ${timeoutMs / 1000} s (key timeout=)`)), timeoutMs)
+    try {
+      await Promise.race([this.#helloArrived, this.closed])
+      if (this.#hello?.error === undefined && this.#end === undefined) return this
+      const end = await this.closed
+      throw bootstrapError(String(this), end, { tried: this.#tried, noise: this.#connection.noise })
+    } finally {
+      clearTimeout(timer)
+      release()
+    }
+  }
+
+  readonly #helloArrivedParts: [Promise<void>, () => void] = settled<void>()
+  get #helloArrived(): Promise<void> {
+    return this.#helloArrivedParts[0]
+  }
+
+  #connectionEvents(onHello: GatewayParts['onHello']): ConstructorParameters<typeof Connection>[0] {
+    return {
+      onHello: (payload) => {
+        this.#hello = parseHello(payload)
+        if (this.#hello.error !== undefined) {
+          this.#fault ??= new Error(`the worker could not be set up: ${this.#hello.error}`)
+        } else {
+          this.#output.release()
+          onHello?.(this.#hello)
+        }
+        this.#helloArrivedParts[1]()
+      },
+      onOpen: (id) => {
+        this.#unclaimed.set(id, this.#addChannel(id))
+      },
+      onItem: (id, payload) => {
+        const taken = this.#channels.get(id)?.deliver(this.#arrival(id, payload)) ?? false
+        if (!taken) this.#connection.consume(id, payload.length)
+      },
+      onEnd: (id) => this.#channels.get(id)?.endItems(),
+      onClose: (id, reason) => this.#onChannelClose(id, reason),
+      onOutput: (id, stream, text) => this.#output.feed(stream, id, text),
+      onStatus: (request, payload) => {
+        this.#statuses.get(request)?.(payload)
+        this.#statuses.delete(request)
+      },
+      onOutgoing: () => this.#scheduleFlush(),
+    }
+  }
+
+  #receive(chunk: Uint8Array): void {
+    if (this.#fault !== undefined) return
+    try {
+      this.#connection.receive(chunk)
+    } catch (error) {
+      this.#fail(error instanceof Error ? error : new ProtocolError(String(error)))
+    }
+  }
+
+  /** The link is of no more use: everybody learns why when the far end has gone. */
+  #fail(fault: Error): void {
+    this.#fault ??= fault
+    this.#transport.kill('SIGKILL')
+    this.#transport.endInput()
+  }
+
+  #onChannelClose(id: number, reason: Uint8Array | undefined): void {
+    const channel = this.#channels.get(id)
+    this.#channels.delete(id)
+    if (channel === undefined) return
+    this.#output.flush(id)
+    channel.endSending()
+    if (reason === undefined) return channel.endItems()
+    const failure = remoteFailureFrom(decode(reason), this.id)
+    channel.endItems(() => new RemoteError(failure))
+  }
+
+  #onEnd(end: TransportEnd): GatewayEnd {
+    this.#output.flush()
+    const ended = gatewayEnd(end, { wasAsked: this.#wasAsked, stderrTail: this.#output.stderrTail, fault: this.#fault })
+    this.#end = ended
+    const makeError: MakeError = () => this.#endError()
+    for (const channel of this.#channels.values()) {
+      channel.endSending()
+      channel.endItems(makeError)
+    }
+    for (const [id] of this.#channels) this.#connection.drop(id)
+    this.#channels.clear()
+    this.#unclaimed.clear()
+    for (const settle of this.#statuses.values()) settle(undefined)
+    this.#statuses.clear()
+    return ended
+  }
+
+  #endError(): Error {
+    const end = this.#end ?? { reason: 'lost', stderrTail: '' }
+    if (this.#hello === undefined) return bootstrapError(String(this), end, { tried: this.#tried, noise: this.#connection.noise })
+    return closedError(String(this), end)
+  }
+
+  #checkOpen(): void {
+    if (this.#end !== undefined) throw this.#endError()
+  }
+
+  async #requestStatus(): Promise<ReturnType<typeof parseStatus>> {
+    this.#checkOpen()
+    const release = this.#keepAlive.hold()
+    try {
+      const request = this.#connection.requestStatus()
+      const payload = await new Promise<Uint8Array | undefined>((resolve) => this.#statuses.set(request, resolve))
+      if (payload === undefined) throw this.#endError()
+      return parseStatus(payload)
+    } finally {
+      release()
+    }
+  }
+
+  // Channels and values.
+
+  #addChannel<R, S>(id: number): Channel<R, S, Gateway> {
+    const channel = new Channel<R, S, Gateway>(id, this.#link(id))
+    this.#channels.set(id, channel as Channel<unknown, unknown, Gateway>) // R and S are the caller's claim; the table holds any
+    return channel
+  }
+
+  #link(id: number): ChannelLink<Gateway> {
+    return {
+      gateway: this,
+      send: (item) => {
+        this.#checkOpen()
+        const parts = this.#encode(item)
+        return new Promise((resolve) => this.#connection.sendItem(id, parts, (dropped) => resolve(dropped !== true)))
+      },
+      sendEnd: () => this.#connection.sendEnd(id),
+      close: (reason) => this.#connection.close(id, reason === undefined ? undefined : this.#encode(reason)),
+      hold: () => this.#keepAlive.hold(),
+    }
+  }
+
+  #arrival(id: number, payload: Uint8Array): Arrival {
+    return {
+      decode: () => decode(payload, { channel: (referred) => this.#channelReferred(referred) }),
+      consume: () => this.#connection.consume(id, payload.length),
+    }
+  }
+
+  #encode(value: unknown): Uint8Array[] {
+    return encode(value, { protocol: this.#hello?.pickle ?? PORTABLE, channelId: (object) => this.#idOf(object) })
+  }
+
+  #idOf(object: object): number | undefined {
+    if (!(object instanceof Channel)) return undefined
+    if (object.gateway !== this) throw new DumpError(`${object} belongs to another gateway, which knows nothing of it`, { path: '' })
+    if (object.isClosed) throw new DumpError(`${object} is closed`, { path: '' })
+    return object.id
+  }
+
+  #channelReferred(id: number): Channel<unknown, unknown, Gateway> {
+    const unclaimed = this.#unclaimed.get(id)
+    this.#unclaimed.delete(id)
+    const channel = unclaimed ?? this.#channels.get(id)
+    if (channel !== undefined) return channel
+    const over = new Channel<unknown, unknown, Gateway>(id, this.#link(id))
+    over.endSending()
+    over.endItems()
+    return over
+  }
+
+  // Writing: what is queued in one turn of the event loop leaves in one write.
+
+  #scheduleFlush(): void {
+    if (this.#isFlushing) return
+    this.#isFlushing = true
+    queueMicrotask(() => {
+      this.#isFlushing = false
+      this.#flush()
+    })
+  }
+
+  #flush(): void {
+    if (!this.#hasPushed) {
+      this.#hasPushed = true
+      this.#connection.sendPush(this.#encode(coreExtras()))
+    }
+    while (this.#hasRoom && this.#end === undefined) {
+      const chunks = [...this.#unwritten, ...this.#connection.takeOutgoing(WRITE_BYTES)]
+      this.#unwritten = []
+      if (chunks.length === 0) return
+      this.#hasRoom = this.#transport.write(chunks)
+    }
+  }
+
+  #onDrain(): void {
+    this.#hasRoom = true
+    this.#flush()
+  }
+}
+
+/** A promise and what resolves it. */
+function settled<T>(): [Promise<T>, (value: T) => void] {
+  let settle: (value: T) => void = () => undefined
+  const promise = new Promise<T>((resolve) => {
+    settle = resolve
+  })
+  return [promise, settle]
+}

@@ -1,0 +1,280 @@
+/**
+ * The sans-io state of one gateway link: bytes in, events out; calls in, bytes out (PROTOCOL.md §2 to §5). It knows no
+ * clock, no promise and no transport: whoever owns it feeds `receive` and writes what `takeOutgoing` returns.
+ * The controller's side; `bootstrap.py` holds the worker's in `Worker`.
+ */
+import { ProtocolError } from '../errors.js'
+import { encodeFrame, encodeUint32, FRAGMENT_BYTES, Flag, Kind, WINDOW_BYTES } from './frames.js'
+import { FrameReader, joinPieces } from './frame-reader.js'
+import { Lane, type Outbound } from './lane.js'
+import { Outgoing } from './outgoing.js'
+
+/** What happens on a connection. Each is called while `receive` runs, in the order of the stream. */
+export interface ConnectionEvents {
+  onHello(payload: Uint8Array): void
+  /** The peer opened a channel. */
+  onOpen(channel: number): void
+  /** An item is complete; call `consume` with its size once it has been used. */
+  onItem(channel: number, payload: Uint8Array): void
+  /** The peer sends no more items, but still receives. */
+  onEnd(channel: number): void
+  /** The channel is over; `reason` is the encoded value of a CLOSE with ERROR. */
+  onClose(channel: number, reason: Uint8Array | undefined): void
+  onOutput(channel: number, stream: 'stdout' | 'stderr', text: Uint8Array): void
+  onStatus(request: number, payload: Uint8Array): void
+  /** There is something to take that was not there before. */
+  onOutgoing(): void
+}
+
+/** Bounds that a connection keeps; each has a default. */
+export interface ConnectionLimits {
+  /** Bytes of an item that arrives; 2 GiB. */
+  readonly maxItemBytes?: number
+  /** Channels that are open at the same time; 65,536. */
+  readonly maxChannels?: number
+}
+
+const MAX_ITEM_BYTES = 2 ** 31
+const MAX_CHANNELS = 65_536
+
+/** One link, from the controller's end. */
+export class Connection {
+  readonly #events: ConnectionEvents
+  readonly #reader: FrameReader
+  readonly #lanes = new Map<number, Lane>()
+  readonly #control: Uint8Array[] = []
+  #ready: Lane[] = []
+  readonly #outgoing = new Outgoing()
+  readonly #maxItemBytes: number
+  readonly #maxChannels: number
+  #nextId = 1
+  #nextRequest = 1
+  readonly #closeReasons = new Map<number, Uint8Array[]>()
+
+  constructor(events: ConnectionEvents, marker?: string, limits: ConnectionLimits = {}) {
+    this.#events = events
+    this.#reader = new FrameReader((...frame) => this.#onFrame(...frame), marker)
+    this.#maxItemBytes = limits.maxItemBytes ?? MAX_ITEM_BYTES
+    this.#maxChannels = limits.maxChannels ?? MAX_CHANNELS
+  }
+
+  /** What arrived before the marker. */
+  get noise(): string {
+    return this.#reader.noise
+  }
+
+  /** How many channels are not over yet. */
+  get channelCount(): number {
+    return this.#lanes.size
+  }
+
+  /**
+   * Takes a chunk that arrived.
+   *
+   * @throws {@link ProtocolError} when the peer breaks a rule: the connection is of no use afterwards.
+   */
+  receive(chunk: Uint8Array): void {
+    this.#reader.push(chunk)
+  }
+
+  sendSetup(payload: readonly Uint8Array[]): void {
+    this.#sendControl(encodeFrame(Kind.SETUP, 0, 0, joinPieces(payload)))
+  }
+
+  sendPush(payload: readonly Uint8Array[]): void {
+    this.#sendFragments(Kind.PUSH, 0, joinPieces(payload))
+  }
+
+  /** Opens a channel for the code in `payload` (PROTOCOL.md §4). */
+  exec(payload: readonly Uint8Array[]): number {
+    const lane = this.#addLane(this.#allocateId())
+    this.#sendFragments(Kind.EXEC, lane.id, joinPieces(payload))
+    return lane.id
+  }
+
+  /** Opens a channel that runs nothing. */
+  open(): number {
+    const lane = this.#addLane(this.#allocateId())
+    this.#sendControl(encodeFrame(Kind.OPEN, 0, lane.id))
+    return lane.id
+  }
+
+  /** Whether items may be sent on a channel. */
+  maySend(channel: number): boolean {
+    return this.#lanes.get(channel)?.maySend ?? false
+  }
+
+  /** Queues an item. `onDone` is called when its last byte has been taken, or with true when the peer closed before. */
+  sendItem(channel: number, parts: readonly Uint8Array[], onDone: (dropped?: boolean) => void): void {
+    this.#enqueue(channel, Kind.DATA, 0, parts, onDone)
+  }
+
+  /** Says that no more items will be sent, behind those that were. */
+  sendEnd(channel: number): void {
+    if (this.maySend(channel)) this.#enqueue(channel, Kind.END, 0, [])
+  }
+
+  /** Closes a channel, behind the items that were sent on it; `reason` makes it an error for the peer. */
+  close(channel: number, reason?: readonly Uint8Array[]): void {
+    this.#enqueue(channel, Kind.CLOSE, reason === undefined ? 0 : Flag.ERROR, reason ?? [])
+  }
+
+  /** Gives an item's window back, because it has been used or dropped. */
+  consume(channel: number, payloadBytes: number): void {
+    const due = this.#lanes.get(channel)?.consume(payloadBytes) ?? 0
+    if (due > 0) this.#sendControl(encodeFrame(Kind.CREDIT, 0, channel, encodeUint32(due)))
+  }
+
+  /** Asks for the worker's status; returns the number that the answer will carry. */
+  requestStatus(): number {
+    const request = this.#nextRequest++
+    this.#sendControl(encodeFrame(Kind.STATUS, 0, request))
+    return request
+  }
+
+  sendTerminate(graceMs: number): void {
+    this.#sendControl(encodeFrame(Kind.TERMINATE, 0, 0, encodeUint32(graceMs)))
+  }
+
+  /**
+   * Takes bytes to write: control frames first, then a fragment of each channel in turn, until `maxBytes` are reached.
+   * Empty when nothing may be sent now.
+   */
+  takeOutgoing(maxBytes: number): Uint8Array[] {
+    const outgoing = this.#outgoing
+    for (const frame of this.#control) outgoing.append(frame)
+    this.#control.length = 0
+    while (outgoing.bytes < maxBytes) {
+      const lane = this.#ready.shift()
+      if (lane === undefined) break
+      lane.isReady = false
+      if (lane.canAdvance) this.#advance(lane)
+    }
+    return outgoing.take()
+  }
+
+  #advance(lane: Lane): void {
+    const outgoing = this.#outgoing
+    const done = lane.advance(
+      FRAGMENT_BYTES,
+      (outbound, length, isLast) => outgoing.header(outbound.kind, outbound.flags | (isLast ? 0 : Flag.MORE), lane.id, length),
+      (bytes) => outgoing.append(bytes),
+    )
+    if (done?.kind === Kind.END) lane.move('sendEnd')
+    if (done?.kind === Kind.CLOSE) lane.move('sendClose')
+    this.#makeReady(lane)
+    done?.onDone?.()
+  }
+
+  #enqueue(channel: number, kind: number, flags: number, parts: readonly Uint8Array[], onDone?: Outbound['onDone']): void {
+    const lane = this.#lanes.get(channel)
+    if (lane === undefined) return
+    lane.enqueue({ kind, flags, parts, size: parts.reduce((sum, part) => sum + part.length, 0), onDone })
+    this.#makeReady(lane)
+    this.#events.onOutgoing()
+  }
+
+  #makeReady(lane: Lane): void {
+    if (lane.isReady || !lane.canAdvance) return
+    lane.isReady = true
+    this.#ready.push(lane)
+  }
+
+  #sendControl(frame: Uint8Array): void {
+    this.#control.push(frame)
+    this.#events.onOutgoing()
+  }
+
+  #sendFragments(kind: number, channel: number, payload: Uint8Array): void {
+    let at = 0
+    do {
+      const part = payload.subarray(at, at + FRAGMENT_BYTES)
+      at += part.length
+      this.#sendControl(encodeFrame(kind, at < payload.length ? Flag.MORE : 0, channel, part))
+    } while (at < payload.length)
+  }
+
+  #allocateId(): number {
+    if (this.#lanes.size >= this.#maxChannels) throw new ProtocolError(`${this.#lanes.size} channels are open, the most that a gateway may have`)
+    while (this.#lanes.has(this.#nextId)) this.#nextId = (this.#nextId + 2) >>> 0
+    const id = this.#nextId
+    this.#nextId = (this.#nextId + 2) >>> 0
+    return id
+  }
+
+  #addLane(id: number): Lane {
+    const lane = new Lane(id, WINDOW_BYTES)
+    this.#lanes.set(id, lane)
+    return lane
+  }
+
+  #onFrame(kind: number, flags: number, channel: number, pieces: readonly Uint8Array[]): void {
+    switch (kind) {
+      case Kind.DATA:
+        return this.#onData(this.#lane(channel), flags, pieces)
+      case Kind.CREDIT:
+        return this.#onCredit(this.#lane(channel), joinPieces(pieces))
+      case Kind.CLOSE:
+        return this.#onClose(this.#lane(channel), flags, pieces)
+      case Kind.END:
+        return this.#onEnd(this.#lane(channel))
+      case Kind.OPEN:
+        return this.#onOpen(channel)
+      case Kind.OUTPUT:
+        return this.#events.onOutput(channel, flags & Flag.STDERR ? 'stderr' : 'stdout', joinPieces(pieces))
+      case Kind.STATUS:
+        return this.#events.onStatus(channel, joinPieces(pieces))
+      case Kind.HELLO:
+        return this.#events.onHello(joinPieces(pieces))
+      default:
+        throw new ProtocolError(`the worker sent a frame of kind ${kind}, which only the controller may send`)
+    }
+  }
+
+  #lane(channel: number): Lane {
+    const lane = this.#lanes.get(channel)
+    if (lane === undefined) throw new ProtocolError(`the worker sent a frame for channel ${channel}, which is not open`)
+    return lane
+  }
+
+  #onData(lane: Lane, flags: number, pieces: readonly Uint8Array[]): void {
+    const item = lane.arrive(pieces, (flags & Flag.MORE) !== 0)
+    if (lane.pendingBytes > this.#maxItemBytes) throw new ProtocolError(`an item of more than ${this.#maxItemBytes} bytes on channel ${lane.id}`)
+    if (item !== undefined) this.#events.onItem(lane.id, joinPieces(item))
+  }
+
+  #onCredit(lane: Lane, payload: Uint8Array): void {
+    if (payload.length !== 4) throw new ProtocolError(`a CREDIT of ${payload.length} bytes on channel ${lane.id}`)
+    lane.onCredit(new DataView(payload.buffer, payload.byteOffset).getUint32(0))
+    this.#makeReady(lane)
+    if (lane.isReady) this.#events.onOutgoing()
+  }
+
+  #onOpen(channel: number): void {
+    if (channel === 0 || channel % 2 === 1 || this.#lanes.has(channel)) throw new ProtocolError(`the worker may not open channel ${channel}`)
+    if (this.#lanes.size >= this.#maxChannels) throw new ProtocolError(`the worker opened more than ${this.#maxChannels} channels`)
+    this.#addLane(channel)
+    this.#events.onOpen(channel)
+  }
+
+  #onEnd(lane: Lane): void {
+    lane.move('receiveEnd')
+    if (lane.state !== 'closing') this.#events.onEnd(lane.id)
+  }
+
+  #onClose(lane: Lane, flags: number, pieces: readonly Uint8Array[]): void {
+    const reasons = this.#closeReasons.get(lane.id) ?? []
+    reasons.push(...pieces)
+    if ((flags & Flag.MORE) !== 0) {
+      this.#closeReasons.set(lane.id, reasons)
+      return
+    }
+    this.#closeReasons.delete(lane.id)
+    const answer = lane.state !== 'closing'
+    lane.move('receiveClose')
+    this.#lanes.delete(lane.id)
+    lane.drop()
+    if (answer) this.#sendControl(encodeFrame(Kind.CLOSE, 0, lane.id))
+    this.#events.onClose(lane.id, (flags & Flag.ERROR) !== 0 ? joinPieces(reasons) : undefined)
+  }
+}

@@ -1,0 +1,83 @@
+/**
+ * Frames: the header and the kinds (PROTOCOL.md §2). `bootstrap.py` has the same table in its section "frames";
+ * `test/vectors/frames.json` holds both to it.
+ */
+
+/** The kinds of frame. None is a printable character, so text that strays into the stream is told at its first byte. */
+export const Kind = {
+  HELLO: 1,
+  SETUP: 2,
+  PUSH: 3,
+  EXEC: 4,
+  OPEN: 5,
+  DATA: 6,
+  CREDIT: 7,
+  END: 8,
+  CLOSE: 11,
+  OUTPUT: 12,
+  STATUS: 14,
+  TERMINATE: 15,
+} as const
+
+/** What a frame's flags may say. */
+export const Flag = { MORE: 1, ERROR: 2, STDOUT: 4, STDERR: 8 } as const
+
+/** The version that both ends must speak. */
+export const PROTOCOL_VERSION = 1
+/** Bytes of a header: kind, flags, channel id, payload length. */
+export const HEADER_BYTES = 10
+/** Bytes of payload after which another channel has its turn. */
+export const FRAGMENT_BYTES = 256 * 1024
+/** The longest payload that a frame may announce. */
+export const MAX_FRAME_BYTES = 1024 * 1024
+/** What holding an item costs beside its payload, in bytes of window. */
+export const ITEM_OVERHEAD = 128
+/** Bytes of window of a channel, each way. */
+export const WINDOW_BYTES = 16 * 1024 * 1024
+
+const flagsOf: ReadonlyMap<number, number> = new Map([
+  [Kind.HELLO, 0],
+  [Kind.SETUP, 0],
+  [Kind.PUSH, Flag.MORE],
+  [Kind.EXEC, Flag.MORE],
+  [Kind.OPEN, 0],
+  [Kind.DATA, Flag.MORE],
+  [Kind.CREDIT, 0],
+  [Kind.END, 0],
+  [Kind.CLOSE, Flag.MORE | Flag.ERROR],
+  [Kind.OUTPUT, Flag.STDOUT | Flag.STDERR],
+  [Kind.STATUS, 0],
+  [Kind.TERMINATE, 0],
+])
+
+/** Says what is wrong with a header, in words for an error; undefined when it may stand. */
+export function headerFault(kind: number, flags: number, length: number): string | undefined {
+  const allowed = flagsOf.get(kind)
+  if (allowed === undefined) return `unknown kind of frame: ${kind}`
+  if ((flags & ~allowed) !== 0) return `flags ${flags} on a frame of kind ${kind}`
+  if (length > MAX_FRAME_BYTES) return `a frame of ${length} bytes, more than the ${MAX_FRAME_BYTES} allowed`
+  return undefined
+}
+
+/** Writes a header at `at`. */
+export function encodeHeader(target: DataView, at: number, kind: number, flags: number, channel: number, length: number): void {
+  target.setUint8(at, kind)
+  target.setUint8(at + 1, flags)
+  target.setUint32(at + 2, channel)
+  target.setUint32(at + 6, length)
+}
+
+/** A whole small frame: for control frames, whose payload is a few bytes. */
+export function encodeFrame(kind: number, flags: number, channel: number, payload: Uint8Array = new Uint8Array(0)): Uint8Array {
+  const frame = new Uint8Array(HEADER_BYTES + payload.length)
+  encodeHeader(new DataView(frame.buffer), 0, kind, flags, channel, payload.length)
+  frame.set(payload, HEADER_BYTES)
+  return frame
+}
+
+/** The payload of CREDIT and TERMINATE: one unsigned 32-bit number. */
+export function encodeUint32(value: number): Uint8Array {
+  const bytes = new Uint8Array(4)
+  new DataView(bytes.buffer).setUint32(0, value)
+  return bytes
+}

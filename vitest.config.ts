@@ -1,0 +1,14 @@
+// Two workers at most: nearly every test starts interpreters, which are what the machine is busy with.
+import { defineConfig } from 'vitest/config'
+
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    testTimeout: 20_000,
+    hookTimeout: 20_000,
+    pool: 'forks',
+    maxWorkers: 2,
+    reporters: ['default'],
+    coverage: { provider: 'v8', include: ['src/**/*.ts'] },
+  },
+})
