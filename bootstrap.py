@@ -1,9 +1,8 @@
 """The worker: what a bare Python runs to become the far end of a tendril gateway.
 
-This file is sent whole, as it stands, to an interpreter that has nothing of ours. There it is the module `_tendril`: the stage
-(src/gateways/bootstrap.ts) inflates it and calls start(). PROTOCOL.md is the page that both languages implement; the sections
-below carry the names of their twins in src/. It is written in the common subset of Python 2.7 and 3.6 and later, and it imports
-only what is cheap: whatever the first result can do without is an extra (`_tendril.values`, `_tendril.failures`, `_tendril.files`).
+Sent whole, as it stands, to an interpreter that has nothing of ours; there it is the module `_tendril`. PROTOCOL.md is the page
+that both languages implement, and the sections below carry the names of their twins in src/. Common subset of Python 2.7 and
+3.6+; imports only what is cheap: what the first result can do without is an extra (src/gateways/extras.ts).
 """
 import errno
 import os
@@ -11,6 +10,7 @@ import select
 import struct
 import sys
 import time
+import zlib
 from _collections import deque
 try:
     import _signal as signal  # the plain C module: `signal` itself costs 5 ms of enum
@@ -20,8 +20,8 @@ except ImportError:  # Python 2
     import thread as _thread
 
 PY2 = sys.version_info[0] == 2
-POSIX = os.name == 'posix'
 READ_BYTES = 65536  # more than malloc's mmap threshold would map and unmap memory on every read
+worker = None       # the one Worker of this process
 
 
 # --- frames (PROTOCOL.md section 2; twin: src/protocol/frames.ts) ---------------------------------------------------------------
@@ -39,37 +39,13 @@ class ProtocolError(Exception):
     """The controller sent what PROTOCOL.md does not allow: the gateway ends."""
 
 
-# --- codec (PROTOCOL.md section 6; twin: src/protocol/codec.ts) -----------------------------------------------------------------
-
-import pickle
-
-
-class DumpError(Exception):
-    pass
-
-
-class LoadError(Exception):
-    pass
-
-
-PROTOCOL = min(pickle.HIGHEST_PROTOCOL, 5)
-
-
-def dumps(value, channel_id=None, protocol=PROTOCOL):
-    return pickle.dumps(value, protocol)
-
-
-def loads(payload, channel=None):
-    return pickle.loads(payload)
-
+#CODEC#
 
 
 # --- waiting --------------------------------------------------------------------------------------------------------------------
 
 class Mailbox(object):
     """Things that frames bring and threads wait for (Worker.wait). Only threads that are asleep cost anybody a wake-up."""
-
-    woken = 0  # how many threads puts have woken; the reading thread counts with it
 
     def __init__(self):
         self.items = deque()
@@ -82,17 +58,18 @@ class Mailbox(object):
     def wake(self):
         try:
             self.sleepers.popleft().release()
-            Mailbox.woken += 1
         except IndexError:
             pass
 
     def sleep(self, timeout):
-        """Until the next put or `timeout` seconds; False when the time is up."""
+        """Until the next put or for `timeout` seconds; False when the time is up."""
         turn = _thread.allocate_lock()
         turn.acquire()
         self.sleepers.append(turn)
         try:
-            return bool(self.items) or acquire(turn, timeout)
+            if PY2 and timeout is not None:
+                return bool(self.items) or extra('python2').acquire(turn, timeout)
+            return bool(self.items) or (turn.acquire() if timeout is None else turn.acquire(True, max(timeout, 0)))
         finally:
             try:
                 self.sleepers.remove(turn)
@@ -101,48 +78,28 @@ class Mailbox(object):
                     self.wake()
 
 
-def acquire(lock, timeout):
-    """lock.acquire with a timeout in seconds or None, on Python 2 too (which can only poll, as its threading module does)."""
-    if timeout is None:
-        return lock.acquire()
-    if not PY2:
-        return lock.acquire(True, max(timeout, 0))
-    end, pause = time.time() + timeout, 0.0005
-    while not lock.acquire(0):
-        left = end - time.time()
-        if left <= 0:
-            return False
-        pause = min(pause * 2, left, 0.05)
-        time.sleep(pause)
-    return True
-
-
 class FairLock(object):
     """A lock that goes to whoever has waited longest. Python's own let a thread that sends in a loop starve all the others."""
 
     def __init__(self):
         self.mutex = _thread.allocate_lock()
-        self.held = False
-        self.waiting = deque()
+        self.turns = deque()  # of the holder, then of those who wait
 
     def acquire(self, blocking=True):
+        turn = _thread.allocate_lock()
         with self.mutex:
-            if not self.held:
-                self.held = True
-                return True
-            if not blocking:
-                return False
-            turn = _thread.allocate_lock()
+            if not self.turns or blocking:
+                self.turns.append(turn)
+            if self.turns[0] is turn or not blocking:
+                return self.turns[0] is turn
             turn.acquire()
-            self.waiting.append(turn)
         return turn.acquire()
 
     def release(self):
         with self.mutex:
-            if self.waiting:
-                self.waiting.popleft().release()
-            else:
-                self.held = False
+            self.turns.popleft()
+            if self.turns:
+                self.turns[0].release()
 
     __enter__ = acquire
 
@@ -168,7 +125,7 @@ class EndOfChannel(EOFError):
     """No item will follow. Code that lets it out of a remote_exec has simply come to its end."""
 
 
-ENDED = object()  # stands in `items` behind the last one, for ever
+ENDED = object()  # stands behind the last item, for ever
 NO_ENDMARKER = object()
 
 
@@ -178,8 +135,8 @@ class Channel(object):
     RemoteError = RemoteError
     TimeoutError = TimeoutError
 
-    def __init__(self, gateway, channel_id):
-        self.gateway = gateway
+    def __init__(self, channel_id):
+        self.gateway = worker
         self.id = channel_id
         self.claimed = False     # a reference to it has been decoded, so the id may be forgotten when it is over
         self._items = Mailbox()  # (payload, cost), then ENDED
@@ -188,24 +145,23 @@ class Channel(object):
         self._unread = 0         # cost of what we sent and the peer has not given back
         self._credits = Mailbox()
         self._sending = FairLock()
-        self._callback = None
-        self._closed = self._receive_ended = False
+        self._callback = self._error = None
+        self._closed = self._ended = False  # we may not send any more; the peer sends no more
         self._over = Mailbox()   # ENDED when no item can arrive any more
-        self._error = None
 
     def __repr__(self):
         return '<Channel id=%d %s>' % (self.id, 'closed' if self._closed else 'open')
 
     def send(self, item):
         """Sends a value; blocks while the other side's window is full. Raises DumpError (nothing is sent) or IOError."""
-        payload = dumps(item, self.gateway.channel_id)
+        payload = dumps(item, channel_id)
         with self._sending:
-            while self._unread >= self.gateway.window and not self._closed and not self.gateway.leaving:
-                self.gateway.wait(self._credits)
-            if self._closed or self.gateway.leaving and self._unread >= self.gateway.window:
+            while self._unread >= worker.window and not self._closed and not worker.leaving:
+                worker.wait(self._credits)
+            if self._closed or self._unread >= worker.window:
                 raise IOError('cannot send to %r' % self)
             self._unread += len(payload) + ITEM_OVERHEAD
-            self.gateway.write(DATA, self.id, payload, self)
+            worker.write(DATA, self.id, payload, self)
 
     def receive(self, timeout=None):
         """The next item, oldest first. After the last: RemoteError or EOFError, every time. TimeoutError after `timeout` seconds."""
@@ -216,17 +172,17 @@ class Channel(object):
         return self._receive(timeout)
 
     def _receive(self, timeout=None):
-        entry = self.gateway.wait(self._items, timeout)
+        entry = worker.wait(self._items, timeout)
         if entry is ENDED:
             self._items.put(ENDED)
-            raise self._end()
+            raise EndOfChannel('no more items on %r' % self) if self._error is None else RemoteError(self._error)
         try:
-            return loads(entry[0], self.gateway.channel)
+            return loads(entry[0], channel_with)
         finally:
-            self._give_back(entry[1])
-
-    def _end(self):
-        return EndOfChannel('no more items on %r' % self) if self._error is None else RemoteError(self._error)
+            self._due += entry[1]
+            if self._due >= worker.window // 4 and not self._closed:
+                due, self._due = self._due, 0
+                worker.post(CREDIT, self.id, struct.pack('>I', due))
 
     def __iter__(self):
         return self
@@ -244,26 +200,11 @@ class Channel(object):
         if self._callback is not None:
             raise IOError('%r has callback already registered' % self)
         self._callback = callback
-        self.gateway.start_thread(self._deliver, callback, endmarker)
-
-    def _deliver(self, callback, endmarker):
-        try:
-            while True:
-                try:
-                    item = self._receive()
-                except (EOFError, RemoteError):
-                    break
-                callback(item)
-            if endmarker is not NO_ENDMARKER:
-                callback(endmarker)
-        except BaseException:
-            self._close(self.gateway.describe_failure())
-        self._over.put(ENDED)
+        extra('callbacks').start(self, callback, endmarker)
 
     def waitclose(self, timeout=None):
         """Waits until no item can arrive any more (with a callback: until it has had them all). Raises RemoteError or TimeoutError."""
-        self.gateway.wait(self._over, timeout)
-        self._over.put(ENDED)
+        self._over.put(worker.wait(self._over, timeout))
         if self._error is not None:
             raise RemoteError(self._error)
 
@@ -276,32 +217,28 @@ class Channel(object):
 
     def makefile(self, mode='w', proxyclose=False):
         """A file whose writes are items sent ('w'), or that reads the text of items received ('r')."""
-        from _tendril.files import make_file
-        return make_file(self, mode, proxyclose)
-
-    # Below: what the worker calls when frames arrive. Nothing here waits.
+        return extra('files').make_file(self, mode, proxyclose)
 
     def _close(self, error=None):
         with self._sending:  # an item that has been started completes
             if self._closed:
                 return
             self._closed = True
-            self._parts = []
-            self.gateway.write(CLOSE, self.id, b'' if error is None else dumps(error), flags=0 if error is None else ERROR)
+            worker.write(CLOSE, self.id, b'' if error is None else dumps(error), flags=0 if error is None else ERROR)
         self._no_more_items()
 
-    def _no_more_items(self, error=None):
-        if error is not None and self._error is None:
-            self._error = error
+    def _no_more_items(self):
         self._items.put(ENDED)
         self._credits.put(None)
         if self._callback is None:
             self._over.put(ENDED)
 
+    # Frames that arrive. Nothing here waits.
+
     def _on_data(self, flags, payload):
         if self._closed:
             return
-        if self._receive_ended:
+        if self._ended:
             raise ProtocolError('DATA after END on channel %d' % self.id)
         if self._parts or flags & MORE:
             self._parts.append(payload)
@@ -311,29 +248,47 @@ class Channel(object):
             self._parts = []
         self._items.put((payload, len(payload) + ITEM_OVERHEAD))
 
-    def _on_credit(self, cost):
-        self._unread -= cost
+    def _on_credit(self, flags, payload):
+        self._unread -= struct.unpack('>I', payload)[0]
         if self._unread < 0:
             raise ProtocolError('CREDIT of %d more than was outstanding on channel %d' % (-self._unread, self.id))
         self._credits.put(None)
 
-    def _give_back(self, cost):
-        self._due += cost
-        if self._due >= self.gateway.window // 4 and not self._closed:
-            due, self._due = self._due, 0
-            self.gateway.post(CREDIT, self.id, struct.pack('>I', due))
-
-    def _on_end(self):
-        if self._receive_ended:
+    def _on_end(self, flags, payload):
+        if self._ended:
             raise ProtocolError('END twice on channel %d' % self.id)
-        self._receive_ended = True
+        self._ended = True
         self._no_more_items()
 
-    def _on_close(self, error):
+    def _on_close(self, flags, payload):
         if not self._closed:
             self._closed = True
-            self.gateway.post(CLOSE, self.id)
-        self._no_more_items(error)
+            worker.post(CLOSE, self.id)
+        if flags & ERROR and self._error is None:
+            self._error = loads(payload)
+        self._no_more_items()
+        del worker.channels[self.id]
+        if not self.claimed:
+            worker.unclaimed[self.id] = self
+
+
+def channel_id(value):
+    """For dumps: the id of a channel, None for anything else."""
+    if isinstance(value, Channel):
+        if value._closed:
+            raise DumpError('%r is closed' % value)
+        return value.id
+
+
+def channel_with(channel_id):
+    """For loads: the channel with this id; one that is over, if it is over."""
+    channel = worker.channels.get(channel_id) or worker.unclaimed.pop(channel_id, None)
+    if channel is None:
+        channel = Channel(channel_id)
+        channel._closed = True
+        channel._no_more_items()
+    channel.claimed = True
+    return channel
 
 
 # --- the worker (twin: src/protocol/connection.ts and src/gateways/gateway.ts) --------------------------------------------------
@@ -341,37 +296,44 @@ class Channel(object):
 class Worker(object):
     """The gateway as code in the worker sees it (`channel.gateway`), and all that happens behind it."""
 
-    STEP_ASIDE = 0.02  # seconds that the reading thread leaves the input to a thread that reads for itself
-
-    def __init__(self, fd_in, fd_out):
-        self.fd_in, self.fd_out = fd_in, fd_out
-        self.id = 'worker'
-        self.window = 16 * 1024 * 1024
-        self.execmodel = 'thread'
-        self.channels = {}
-        self.unclaimed = {}        # over, but a reference to them may still lie undecoded in a queue
-        self.next_id = 2
-        self.mutex = _thread.allocate_lock()
+    def __init__(self, marker):
+        self.marker = marker
+        self.fd_in, self.fd_out = private(os.dup(0)), private(os.dup(1))
+        self.main = _thread.get_ident()
         self.chunks, self.have, self.need = [], 0, HEADER.size
         self.parts = {}            # fragments of EXEC, PUSH and CLOSE, by kind and channel
         self.writing = FairLock()
         self.control = deque()     # frames that go before any other, and that nobody waits to have written
+        self.channels = {}
+        self.unclaimed = {}        # over, but a reference to them may still lie undecoded in a queue
+        self.next_id = 2
         self.tasks = Mailbox()     # what the main thread does next: (channel, payload), or None to look whether to leave
         self.main_busy = False
-        self.executing = {}        # channel ids of running tasks
+        self.executing = {}        # channels of running tasks, by id
         self.lost = self.leaving = False
         self.texts = {}            # sources of tasks by file name, for tracebacks
-        self.sources, self.pushed = {}, Mailbox()
-        self.reading = _thread.allocate_lock()  # held by whoever reads the input
-        self.reader = None
-        self.standby = _thread.allocate_lock()
-        self.standby.acquire()
-        self.standing_by = False
-        self.self_reads = 0
-        self.asleep = set()                     # threads that sleep in a mailbox
+        self.sources, self.pushed, self.mutex = {}, Mailbox(), _thread.allocate_lock()
 
-    # Reading. A thread that waits reads for itself if nobody else does: that saves a hop from thread to thread, most of a round
-    # trip. The reading thread looks after the input while nobody waits, and steps aside when it has served the only one who did.
+    def newchannel(self):
+        """A new channel. Send it over another one, so that the controller has its other end."""
+        with self.mutex:
+            channel = Channel(self.next_id)
+            self.next_id += 2
+        channel.claimed = True
+        self.channels[channel.id] = channel
+        self.post(OPEN, channel.id)
+        return channel
+
+    def info(self):
+        try:
+            cwd = os.getcwd()
+        except OSError:
+            cwd = None
+        return {'pid': os.getpid(), 'executable': sys.executable, 'version_info': list(sys.version_info), 'platform': sys.platform,
+                'implementation': 'PyPy' if '__pypy__' in sys.builtin_module_names else 'CPython', 'cwd': cwd}
+
+    # Reading. A thread of its own acts on frames. When the first result is out, `_tendril.reading` has threads that wait read
+    # for themselves: that saves a hop from thread to thread, which is most of a round trip.
 
     def wait(self, mailbox, timeout=None):
         """Takes what comes first in `mailbox`; TimeoutError after `timeout` seconds."""
@@ -380,85 +342,26 @@ class Worker(object):
             try:
                 return mailbox.items.popleft()
             except IndexError:
-                pass
-            left = None if end is None else end - time.time()
-            if not PY2 and self.reading.acquire(False):
-                in_time = self.read_for(mailbox, left)
-            else:
-                self.asleep.add(_thread.get_ident())
-                try:
-                    in_time = mailbox.sleep(left)
-                finally:
-                    self.asleep.discard(_thread.get_ident())
-            if not in_time and not mailbox.items:
-                raise TimeoutError('no item after %s seconds' % timeout)
+                if not self.sleep(mailbox, None if end is None else end - time.time()) and not mailbox.items:
+                    raise TimeoutError('no item after %s seconds' % timeout)
 
-    def read_for(self, mailbox, timeout):
-        self.reader = _thread.get_ident()
-        self.self_reads += 1
-        try:
-            if self.lost:
-                return mailbox.sleep(timeout)
-            if timeout is not None and not select.select([self.fd_in], [], [], max(timeout, 0))[0]:
-                return False
-            while not mailbox.items and not self.lost:
-                self.read_some()
-                if timeout is not None:
-                    break
-            return True
-        finally:
-            self.reader = None
-            self.reading.release()
-            if self.standing_by or self.asleep:
-                self.take_over()
+    def sleep(self, mailbox, timeout):
+        return mailbox.sleep(timeout)
 
-    def take_over(self):
-        try:
-            self.standby.release()
-        except (RuntimeError, _thread.error):
-            pass  # it has been told already
-
-    def read_for_others(self):
+    def read_all(self):
         while not self.lost:
-            self.stand_by()
-            try:
-                while not self.lost:
-                    Mailbox.woken = 0
-                    self.read_some()
-                    if not PY2 and 0 < Mailbox.woken >= len(self.asleep):
-                        break
-            finally:
-                self.reading.release()
+            self.read_turn()
 
-    def stand_by(self):
-        """Returns, as the reader, when nobody else has read for STEP_ASIDE seconds. Sleeps without a timeout while one thread stays."""
-        if PY2:
-            return self.reading.acquire()
-        seen = None
-        while True:
-            told = self.standby.acquire(True, self.STEP_ASIDE)
-            if (self.asleep or not told) and self.reading.acquire(False):
-                return
-            if told or seen != self.self_reads:
-                seen = None if told else self.self_reads
-                continue
-            self.standing_by = True
-            if not self.reading.acquire(False):
-                self.standby.acquire()
-                self.standing_by, seen = False, None
-                continue
-            self.standing_by = False
-            return
+    def read_turn(self):
+        self.read_some()
 
     def read_some(self):
         """Reads what there is, at least a byte, and acts on every frame that is complete."""
         try:
             chunk = os.read(self.fd_in, READ_BYTES)
-        except (IOError, OSError) as e:
-            if e.errno == errno.EAGAIN:
+        except EnvironmentError as e:
+            if e.errno in (errno.EAGAIN, errno.EINTR):
                 select.select([self.fd_in], [], [])
-                return
-            if e.errno == errno.EINTR:
                 return
             chunk = b''
         if not chunk:
@@ -478,32 +381,31 @@ class Worker(object):
                         raise ProtocolError('a frame of %d bytes' % length)
                     self.need = stop - at
                     break
-                payload = data[at + HEADER.size:stop]
+                self.on_frame(kind, flags, channel_id, data[at + HEADER.size:stop])
                 at = stop
-                if kind == DATA:
-                    self.channel_for(channel_id)._on_data(flags, payload)
-                else:
-                    self.on_frame(kind, flags, channel_id, payload)
-        except (ProtocolError, LoadError, struct.error, IOError) as e:
-            sys.stderr.write('tendril worker: protocol error: %s; got %r\n' % (e, data[at:at + 64]))
+        except (ProtocolError, LoadError, KeyError, struct.error, zlib.error, IOError) as e:
+            sys.stderr.write('tendril worker: protocol error: %r; got %r\n' % (e, data[at:at + 64]))
             return self.lose()
         self.chunks, self.have = ([data[at:]], size - at) if at < size else ([], 0)
 
     def on_frame(self, kind, flags, channel_id, payload):
-        handle = self.HANDLERS.get(kind)
-        if handle is None:
-            raise ProtocolError('unknown kind of frame: %d' % kind)
+        if kind == DATA:
+            return self.channels[channel_id]._on_data(flags, payload)
         if flags & MORE or (kind, channel_id) in self.parts:
             parts = self.parts.setdefault((kind, channel_id), [])
             parts.append(payload)
             if flags & MORE:
                 return
             payload = b''.join(self.parts.pop((kind, channel_id)))
-        handle(self, flags, channel_id, payload)
+        if kind in self.CHANNEL_FRAMES:
+            self.CHANNEL_FRAMES[kind](self.channels[channel_id], flags, payload)
+        else:
+            self.FRAMES[kind](self, channel_id, payload)
 
-    def on_setup(self, flags, channel_id, payload):
+    def on_setup(self, _, payload):
         setup, error = loads(payload), None
         self.id, self.execmodel, self.window = setup['id'], setup['execmodel'], setup['window']
+        sys.dont_write_bytecode = sys.dont_write_bytecode or setup['dont_write_bytecode']
         try:
             if setup['nice']:
                 os.nice(setup['nice'])
@@ -513,65 +415,47 @@ class Worker(object):
                 os.chdir(setup['chdir'])
         except (EnvironmentError, AttributeError) as e:
             error = str(e)
-        if setup['dont_write_bytecode']:
-            sys.dont_write_bytecode = True
-        self.write(HELLO, 0, dumps(dict(self.info(), version=VERSION, pickle=PROTOCOL, error=error)), marker=self.marker)
+        self.output = extra('output').Output()
+        if hasattr(os, 'fork'):
+            extra('guard').start()
+        hello = dumps(dict(self.info(), version=VERSION, pickle=PROTOCOL, error=error))
+        os.write(self.fd_out, self.marker.encode('ascii') + HEADER.pack(HELLO, 0, 0, len(hello)) + hello)
         if error is not None:
             os._exit(1)
 
-    def on_push(self, flags, channel_id, payload):
-        self.sources.update(loads(payload))
+    def on_push(self, _, payload):
+        self.sources.update(loads(zlib.decompress(payload)))
         self.pushed.put(None)
 
-    def on_exec(self, flags, channel_id, payload):
-        channel = self.on_open(flags, channel_id, payload)
+    def on_exec(self, channel_id, payload):
+        channel = self.on_open(channel_id, payload)
         channel.claimed = True
         if self.main_busy and self.execmodel == 'thread':
-            self.start_thread(self.run, channel, payload)
-        else:
-            self.main_busy = True
-            self.tasks.put((channel, payload))
+            return self.start_thread(self.run, channel, payload)
+        self.main_busy = True
+        self.tasks.put((channel, payload))
 
-    def on_open(self, flags, channel_id, payload):
+    def on_open(self, channel_id, payload):
         if channel_id % 2 == 0 or channel_id in self.channels:
             raise ProtocolError('channel id %d cannot be opened' % channel_id)
         self.unclaimed.pop(channel_id, None)
-        channel = self.channels[channel_id] = Channel(self, channel_id)
+        channel = self.channels[channel_id] = Channel(channel_id)
         return channel
 
-    def on_credit(self, flags, channel_id, payload):
-        self.channel_for(channel_id)._on_credit(struct.unpack('>I', payload)[0])
+    def on_status(self, request, payload):
+        self.post(STATUS, request, dumps(dict(
+            self.info(), execmodel=self.execmodel, num_executing=len(self.executing),
+            num_channels=sum(not channel._closed for channel in list(self.channels.values())))))
 
-    def on_end(self, flags, channel_id, payload):
-        self.channel_for(channel_id)._on_end()
-
-    def on_close(self, flags, channel_id, payload):
-        channel = self.channel_for(channel_id)
-        channel._on_close(loads(payload) if flags & ERROR else None)
-        self.channels.pop(channel_id, None)
-        if not channel.claimed:
-            self.unclaimed[channel_id] = channel
-
-    def on_status(self, flags, channel_id, payload):
-        status = dict(self.info(), num_channels=sum(not c._closed for c in list(self.channels.values())),
-                      num_executing=len(self.executing), execmodel=self.execmodel)
-        self.post(STATUS, channel_id, dumps(status))
-
-    def on_terminate(self, flags, channel_id, payload):
+    def on_terminate(self, _, payload):
         self.leave(struct.unpack('>I', payload)[0] / 1000.0)
 
-    HANDLERS = {SETUP: on_setup, PUSH: on_push, EXEC: on_exec, OPEN: on_open, CREDIT: on_credit, END: on_end, CLOSE: on_close,
-                STATUS: on_status, TERMINATE: on_terminate}
+    FRAMES = {SETUP: on_setup, PUSH: on_push, EXEC: on_exec, OPEN: on_open, STATUS: on_status, TERMINATE: on_terminate}
+    CHANNEL_FRAMES = {CREDIT: Channel._on_credit, END: Channel._on_end, CLOSE: Channel._on_close}
 
-    def channel_for(self, channel_id):
-        try:
-            return self.channels[channel_id]
-        except KeyError:
-            raise ProtocolError('channel %d is not open' % channel_id)
+    # Writing. One os.write a frame where the system takes it whole; control frames first; the reading thread waits for no other.
 
-    # Writing. One os.write a frame where the system takes it whole; control frames first; the reading thread never waits for others.
-
-    def write(self, kind, channel_id, payload, channel=None, flags=0, marker=b''):
+    def write(self, kind, channel_id, payload, channel=None, flags=0):
         """Writes a payload in fragments, between which other threads have their turn. Stops when `channel` has been closed."""
         size = len(payload)
         view = payload if PY2 or size <= FRAGMENT_BYTES else memoryview(payload)
@@ -583,7 +467,7 @@ class Worker(object):
                     raise IOError('cannot send to %r' % channel)
                 while self.control:
                     self.write_all(self.control.popleft())
-                self.write_all(marker + HEADER.pack(kind, flags | more, channel_id, len(part)) + part)
+                self.write_all(HEADER.pack(kind, flags | more, channel_id, len(part)) + part)
         if self.control:
             self.flush_control()
 
@@ -605,64 +489,18 @@ class Worker(object):
     def write_all(self, data):
         while data:
             try:
-                written = os.write(self.fd_out, data)
-            except (IOError, OSError) as e:
-                if e.errno == errno.EAGAIN:
-                    select.select([], [self.fd_out], [])
-                elif e.errno != errno.EINTR:
+                data = memoryview(data)[os.write(self.fd_out, data):]
+            except EnvironmentError as e:
+                if e.errno not in (errno.EAGAIN, errno.EINTR):
                     raise IOError(e.errno, 'cannot send (the gateway is gone): %s' % e)
-                continue
-            if written == len(data):
-                return
-            data = memoryview(data)[written:]
-
-    # What code in the worker may use.
-
-    def newchannel(self):
-        """A new channel. Send it over another one, so that the controller has its other end."""
-        with self.mutex:
-            channel_id, self.next_id = self.next_id, self.next_id + 2
-            channel = self.channels[channel_id] = Channel(self, channel_id)
-        channel.claimed = True
-        self.post(OPEN, channel_id)
-        return channel
-
-    def channel_id(self, value):
-        """For dumps: the id of a channel, None for anything else."""
-        if not isinstance(value, Channel):
-            return None
-        if self.channels.get(value.id) is not value or value._closed:
-            raise DumpError('%r is closed' % value)
-        return value.id
-
-    def channel(self, channel_id):
-        """For loads: the channel with this id; one that is over, if it is over."""
-        channel = self.channels.get(channel_id) or self.unclaimed.pop(channel_id, None)
-        if channel is None:
-            channel = Channel(self, channel_id)
-            channel._closed = True
-            channel._no_more_items()
-        channel.claimed = True
-        return channel
-
-    def info(self):
-        try:
-            cwd = os.getcwd()
-        except OSError:
-            cwd = None
-        implementation = 'PyPy' if '__pypy__' in sys.builtin_module_names else 'CPython'
-        return {'pid': os.getpid(), 'executable': sys.executable, 'version_info': list(sys.version_info), 'platform': sys.platform,
-                'implementation': implementation, 'cwd': cwd}
+                select.select([], [self.fd_out], [])
 
     # Tasks. The first runs on the main thread (signals, event loops and GUIs want it), others beside it in threads.
 
     def serve(self):
-        while True:
+        while not self.leaving or self.executing:
             task = self.wait(self.tasks)
-            if self.leaving or self.lost:
-                if not self.executing:
-                    return
-            elif task is not None:
+            if task is not None and not self.leaving:
                 self.run(*task)
                 self.main_busy = bool(self.tasks.items)
 
@@ -670,7 +508,7 @@ class Worker(object):
         failure = None
         self.executing[channel.id] = channel
         try:
-            self.execute(channel, loads(payload, self.channel))
+            self.execute(channel, loads(payload, channel_with))
         except EndOfChannel:
             pass
         except BaseException:
@@ -683,236 +521,83 @@ class Worker(object):
         del self.executing[channel.id]
         if self.leaving:
             self.tasks.put(None)
+        elif self.__class__ is Worker and not PY2:
+            extra('reading').install()
 
     def execute(self, channel, task):
-        self.texts[task['file']] = task['source']
+        self.texts[task['file']] = source = task['source']
         scope = {'channel': channel, '__name__': '__channelexec__'}
-        source, function = task['source'], task['function']
-        if function is None:
+        if task['function'] is None:
             scope.update(task['kwargs'])
         if PY2:
             source = b'\xef\xbb\xbf' + source.encode('utf-8')
             sys.exc_clear()
         exec(compile(source, task['file'], 'exec', 0, True), scope)
-        if function is not None:
-            scope[function](channel, **task['kwargs'])
+        if task['function'] is not None:
+            scope[task['function']](channel, **task['kwargs'])
 
     def describe_failure(self):
         """The exception that is being handled, as CLOSE carries it (PROTOCOL.md section 4)."""
         kind, error, tb = sys.exc_info()
         try:
-            from _tendril.failures import describe
-            return describe(kind, error, tb, self.texts)
+            return extra('failures').describe(kind, error, tb)
         except BaseException as e:
-            return '%s: %s (no traceback: %s)' % (kind.__name__, error, e)
+            return '%s: %s (no traceback: %r)' % (kind.__name__, error, e)
 
     def start_thread(self, function, *args):
-        """A thread for user code. `threading` takes the thread that imports it for the main one: it must be told."""
-        if 'threading' not in sys.modules and _thread.get_ident() != self.main:
-            real = _thread.get_ident
-            _thread.get_ident = lambda: self.main
-            try:
-                import threading
-                setattr(threading, '_get_ident' if PY2 else 'get_ident', real)
-            finally:
-                _thread.get_ident = real
-        _thread.start_new_thread(function, args)
+        """A thread for user code."""
+        _thread.start_new_thread(lambda: extra('threads').run(function, args), ())
 
     # Leaving.
 
     def lose(self):
         """The controller is gone, or has said what it must not say."""
         self.lost = True
-        self.leave(1.0)
         self.pushed.put(None)
+        self.leave(1.0)
 
     def leave(self, grace):
-        """Lets every receive come to its end, gives tasks `grace` seconds, and interrupts the main thread halfway."""
+        """Every receive comes to its end; tasks have `grace` seconds."""
         if not self.leaving:
             self.leaving = True
             for channel in list(self.channels.values()):
                 channel._closed = channel._closed or self.lost
                 channel._no_more_items()
             self.tasks.put(None)
-            _thread.start_new_thread(self.enforce, (grace,))
-
-    def enforce(self, grace):
-        time.sleep(grace / 2)
-        if hasattr(signal, 'pthread_kill'):
-            signal.pthread_kill(self.main, signal.SIGINT)
-        elif POSIX:
-            os.kill(os.getpid(), signal.SIGINT)
-        time.sleep(grace / 2)
-        self.end_group()
+            if '_tendril.leaving' not in self.sources:
+                self.end_group()
+            _thread.start_new_thread(extra('leaving').enforce, (grace,))
 
     def end_group(self):
-        if POSIX:
+        """Ends this process with all that it has started."""
+        if os.name == 'posix':
             os.killpg(0, signal.SIGKILL)
         os._exit(1)
 
     def on_interrupt(self, signum, frame):
-        if self.reader != self.main:  # a wait of ours ends by itself, and must not lose what it has read
-            raise KeyboardInterrupt
-
-    def end(self):
-        """What the interpreter would do at its end, but for waiting for threads and tearing down modules under them."""
-        try:
-            if 'atexit' in sys.modules:
-                sys.modules['atexit']._run_exitfuncs()
-            self.output.drain()
-        finally:
-            os._exit(0)
-
-
-# --- output (PROTOCOL.md section 8; twin: src/gateways/output.ts) ---------------------------------------------------------------
-
-class Output(object):
-    """Takes fds 1 and 2, so that no print, of Python, of C or of a child process, can touch the protocol; forwards what arrives."""
-
-    def __init__(self, worker):
-        self.worker = worker
-        self.lock = _thread.allocate_lock()
-        self.stderr = private(os.dup(2))
-        self.streams = {self.capture(1): STDOUT, self.capture(2): STDERR}
-        for name, fd in (('stdout', 1), ('stderr', 2)):
-            stream = getattr(sys, name, None)
-            if hasattr(stream, 'reconfigure'):
-                stream.reconfigure(encoding='utf-8', errors='backslashreplace', line_buffering=True)
-            elif PY2:
-                setattr(sys, name, os.fdopen(fd, 'w', 1))
-            else:
-                setattr(sys, name, open(fd, 'w', 1, 'utf-8', 'backslashreplace', closefd=False))
-
-    def capture(self, fd):
-        read_end, write_end = os.pipe()
-        os.dup2(write_end, fd)
-        os.close(write_end)
-        return private(read_end)
-
-    def forward(self):
-        """The thread of this object: sends what is printed as it is printed."""
-        try:
-            while True:
-                select.select(list(self.streams), [], [])
-                self.send_what_is_there()
-        except IOError:
-            pass  # the gateway is gone
-
-    def send_what_is_there(self):
-        with self.lock:
-            for fd in select.select(list(self.streams), [], [], 0)[0]:
-                tasks = list(self.worker.executing)
-                text = os.read(fd, READ_BYTES)
-                self.worker.write(OUTPUT, tasks[0] if len(tasks) == 1 else 0, text, flags=self.streams[fd])
-
-    def drain(self):
-        """Sends all that has been printed until now: a pipe holds no more than READ_BYTES."""
-        for stream in (sys.stdout, sys.stderr):
-            try:
-                stream.flush()
-            except Exception:  # user code may have put anything there
-                pass
-        if 'ctypes' in sys.modules:
-            try:
-                sys.modules['ctypes'].pythonapi.fflush(None)
-            except Exception:  # no such function in this process
-                pass
-        self.send_what_is_there()
-
-
-# --- the guard (twin: src/gateways/end.ts) --------------------------------------------------------------------------------------
-
-class Guard(object):
-    """A forked process that needs no GIL of ours: when the controller is gone it ends the worker, when the worker is gone what
-    the worker started; and what a crash left unsent in the output pipes it passes on to the real stderr."""
-
-    GRACE = 1.4  # seconds that the worker has to leave by itself after the controller has gone
-
-    def __init__(self, worker, output):
-        lifeline, self.end = os.pipe()
-        if not os.fork():
-            if not os.fork():
-                os.close(self.end)
-                for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-                    signal.signal(number, signal.SIG_IGN)
-                try:
-                    self.watch(worker, output, lifeline)
-                    if worker.pid != os.getpgrp():
-                        time.sleep(0.1)  # the command that started the worker may still have its exit code to pass on
-                finally:
-                    worker.end_group()
-            os._exit(0)
-        os.wait()
-        os.close(lifeline)
-        private(self.end)
-
-    def watch(self, worker, output, lifeline):
-        for fd in (0, 1, 2, worker.fd_out):
-            os.close(fd)
-        poll = select.poll()
-        poll.register(lifeline, select.POLLIN)
-        poll.register(worker.fd_in, 0)  # no events: only the hang-up, which is always told
-        if lifeline not in [fd for fd, _ in poll.poll()]:
-            poll.unregister(worker.fd_in)
-            poll.poll(self.GRACE * 1000)
-        while True:
-            ready = select.select(list(output.streams), [], [], 0)[0]
-            left = [os.read(fd, READ_BYTES) for fd in ready]
-            if not any(left):
-                break
-            os.write(output.stderr, b''.join(left))
+        raise KeyboardInterrupt
 
 
 # --- extras (PROTOCOL.md section 7; twin: src/gateways/extras.ts) ---------------------------------------------------------------
 
-class Importer(object):
-    """Imports modules that the controller has pushed. Ours follow the first task, so an import of one may have to wait for them."""
-
-    def __init__(self, worker):
-        self.worker = worker
-
-    def find_spec(self, name, path=None, target=None):
-        if self.has(name):
-            from _frozen_importlib import ModuleSpec
-            return ModuleSpec(name, self, origin=self.worker.sources[name]['file'], is_package=self.worker.sources[name]['package'])
-
-    def find_module(self, name, path=None):
-        return self if PY2 and self.has(name) else None
-
-    def has(self, name):
-        while name.startswith('_tendril.') and not self.worker.sources and not self.worker.lost:
-            self.worker.pushed.put(self.worker.wait(self.worker.pushed))
-        return name in self.worker.sources
-
-    def create_module(self, spec):
-        return None
-
-    def exec_module(self, module):
-        module.__file__ = self.worker.sources[module.__name__]['file']
-        exec(compile(self.get_source(module.__name__), module.__file__, 'exec', 0, True), module.__dict__)
-
-    def load_module(self, name):
-        module = sys.modules[name] = type(sys)(name)
-        module.__loader__ = self
-        if self.worker.sources[name]['package']:
-            module.__path__ = []
-        try:
-            self.exec_module(module)
-        except BaseException:
-            del sys.modules[name]
-            raise
-        return module
-
-    def get_source(self, name):
-        source = self.worker.sources[name]['source']
-        return source.encode('utf-8') if PY2 else source
+def extra(name):
+    """The module `_tendril.NAME`, made of what the controller pushed. Most come behind the first task, which may have to wait."""
+    full = '_tendril.' + name
+    while full not in worker.sources and not worker.lost:
+        worker.pushed.put(worker.wait(worker.pushed))
+    with worker.mutex:
+        if full not in sys.modules:
+            module, pushed = type(sys)(full), worker.sources[full]
+            exec(compile(pushed['source'], pushed['file'], 'exec', 0, True), module.__dict__)
+            sys.modules[full] = module
+    return sys.modules[full]
 
 
 # --- start (PROTOCOL.md section 1; twin: src/gateways/bootstrap.ts) -------------------------------------------------------------
 
 def private(fd):
     """Keeps a descriptor from child processes. Python 3 has done so by itself."""
-    if PY2 and POSIX:
+    if PY2 and os.name == 'posix':
         import fcntl
         fcntl.fcntl(fd, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
     return fd
@@ -920,30 +605,23 @@ def private(fd):
 
 def start(marker):
     """Moves the protocol away from fds 0, 1 and 2, says hello and works until told to leave. Does not return."""
+    global worker
     try:
         os.fstat(2)
     except OSError:
         os.open(os.devnull, os.O_RDWR)
-    if POSIX and os.getpgrp() != os.getsid(0):
+    if os.name == 'posix' and os.getpgrp() != os.getsid(0):
         os.setsid()
-    worker = Worker(private(os.dup(0)), private(os.dup(1)))
+    worker = Worker(marker)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)
-    worker.main, worker.pid = _thread.get_ident(), os.getpid()
-    worker.marker = marker.encode('ascii')
-    worker.output = output = Output(worker)
-    sys.meta_path.insert(0, Importer(worker))
-    sys.modules['_tendril'].__path__ = []
     if not (getattr(sys.flags, 'isolated', 0) or getattr(sys.flags, 'safe_path', 0)):
         sys.path.insert(0, '')
-    private_fds = [worker.fd_in, worker.fd_out, output.stderr] + list(output.streams)
-    if hasattr(os, 'fork'):
-        private_fds.append(Guard(worker, output).end)
-    if hasattr(os, 'register_at_fork'):
-        os.register_at_fork(after_in_child=lambda: [os.close(private_fds.pop()) for _ in private_fds[:]])
-    signal.signal(signal.SIGINT, worker.on_interrupt)
-    _thread.start_new_thread(output.forward, ())
-    _thread.start_new_thread(worker.read_for_others, ())
+    signal.signal(signal.SIGINT, lambda *args: worker.on_interrupt(*args))
+    while not hasattr(worker, 'output') and not worker.lost:
+        worker.read_some()
+    _thread.start_new_thread(worker.output.forward, ())
+    _thread.start_new_thread(worker.read_all, ())
     worker.serve()
-    worker.end()
+    extra('leaving').end()

@@ -232,6 +232,13 @@ export class Channel<R = unknown, S = unknown, G = unknown> implements AsyncIter
     return arrival === undefined ? undefined : this.#use(arrival)
   }
 
+  /** @internal The next item for a transport that rides on this channel: as `receive`, but it does not keep the process alive. */
+  async receiveQuietly(): Promise<R> {
+    const arrival = await this.#arrivals.take()
+    if (typeof arrival === 'symbol') throw this.#endError()
+    return this.#use(arrival)
+  }
+
   /** @internal Keeps the process alive while a receive queue waits. */
   hold(): () => void {
     return this.#link.hold()

@@ -1,8 +1,11 @@
 /**
- * Python sources that workers get after their first task (PROTOCOL.md §7): what the first result can do without stays
- * out of `bootstrap.py`. An extra is a file that lies beside the TypeScript that speaks to it, and a row here.
+ * Python sources that workers get beside `bootstrap.py` (PROTOCOL.md §7), which stays small enough to read and to send: an
+ * extra is a file that lies beside the TypeScript that speaks to it, and a row here.
  */
 import { readFileSync } from 'node:fs'
+import { basename } from 'node:path'
+import { deflateSync } from 'node:zlib'
+import { dumps } from '../protocol/codec.js'
 
 /** A source as PUSH carries it. */
 export interface PushedSource {
@@ -11,21 +14,37 @@ export interface PushedSource {
   readonly package: boolean
 }
 
-const files = {
-  '_tendril.values': '../protocol/values.py',
-  '_tendril.failures': './failures.py',
-  '_tendril.files': './files.py',
+/** What must be there before any user code runs: it goes ahead of the first task. */
+const earlyFiles = ['./output.py', './guard.py']
+/** What the first result can do without: it follows the first task, in the same write. */
+const lateFiles = ['../protocol/values.py', './leaving.py', './reading.py', './failures.py', './callbacks.py', './threads.py', './files.py', './python2.py']
+
+let early: Uint8Array | undefined
+let late: Uint8Array | undefined
+
+/** PUSH's payload with the extras that go ahead of the first task; made once a process. */
+export function earlyExtras(): Uint8Array {
+  early ??= pushPayload(readExtras(earlyFiles))
+  return early
 }
 
-let sources: Readonly<Record<string, PushedSource>> | undefined
+/** PUSH's payload with the extras that follow the first task; made once a process. */
+export function lateExtras(): Uint8Array {
+  late ??= pushPayload(readExtras(lateFiles))
+  return late
+}
 
-/** The extras that every worker gets; read once a process. */
-export function coreExtras(): Readonly<Record<string, PushedSource>> {
-  sources ??= Object.fromEntries(
-    Object.entries(files).map(([name, file]) => {
+/** What PUSH carries: the sources by module name, pickled and deflated. */
+export function pushPayload(sources: Readonly<Record<string, PushedSource>>): Uint8Array {
+  return deflateSync(dumps(sources), { level: 9 })
+}
+
+function readExtras(files: readonly string[]): Record<string, PushedSource> {
+  return Object.fromEntries(
+    files.map((file) => {
+      const name = basename(file, '.py')
       const source = readFileSync(new URL(file, import.meta.url), 'utf8')
-      return [name, { file: `<tendril>/${name.replace('.', '/')}.py`, source, package: false }]
+      return [`_tendril.${name}`, { file: `<tendril>/${name}.py`, source, package: false }]
     }),
   )
-  return sources
 }

@@ -3,14 +3,14 @@ import linecache
 import sys
 import traceback
 
-from _tendril import DumpError, dumps
+from _tendril import DumpError, dumps, worker
 
 MAX_CAUSES = 10  # of a chain of exceptions: a loop that raises from itself must not fill the frame
 
 
-def describe(kind, error, tb, texts):
-    """The dict for an exception. `texts` holds the sources of tasks by file name: their files need not exist here."""
-    for name, text in texts.items():
+def describe(kind, error, tb):
+    """The dict for an exception. The files that it names need not exist here: the worker has the sources of its tasks."""
+    for name, text in worker.texts.items():
         linecache.cache[name] = (len(text), None, text.splitlines(True), name)
     while tb is not None and tb.tb_frame.f_code.co_filename == '<tendril>':
         tb = tb.tb_next

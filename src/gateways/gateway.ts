@@ -2,20 +2,22 @@
  * One running remote interpreter and the link to it. The only file where connection, codec, transport and channels meet:
  * each of them is told here what the others said, and nothing is decided here that one of them could decide.
  */
-import { type Arrival, Channel, type ChannelLink, type MakeError } from '../channels/channel.js'
-import { DumpError, ProtocolError, RemoteError, remoteFailureFrom, TimeoutError } from '../errors.js'
+import type { Arrival, Channel, ChannelLink } from '../channels/channel.js'
+import { ProtocolError, RemoteError, remoteFailureFrom, TimeoutError } from '../errors.js'
 import { decode, encode } from '../protocol/codec.js'
 import { Connection } from '../protocol/connection.js'
 import { WINDOW_BYTES } from '../protocol/frames.js'
 import type { Transport, TransportEnd } from '../transports/transport.js'
 import { bootstrapBytes, makeMarker } from './bootstrap.js'
+import { ChannelTable } from './channel-table.js'
 import { bootstrapError, closedError, type GatewayEnd, gatewayEnd } from './end.js'
-import { coreExtras, type PushedSource } from './extras.js'
+import { earlyExtras, lateExtras, type PushedSource, pushPayload } from './extras.js'
 import { type GatewayInfo, type GatewayStatus, type Hello, parseHello, parseStatus } from './hello.js'
 import { KeepAlive } from './keep-alive.js'
 import { type OnOutput, OutputLines } from './output.js'
 import { readSource, type Source } from './source.js'
 import { type TerminateReport, terminate } from './termination.js'
+import { Writer } from './writer.js'
 import type { XSpec } from './xspec.js'
 
 /** What a gateway is made of; groups make them. */
@@ -31,8 +33,7 @@ export interface GatewayParts {
 }
 
 const CONNECT_TIMEOUT_MS = 15_000
-// What is taken from the connection for one write: enough to keep a pipe full, little enough that a control frame is soon next.
-const WRITE_BYTES = 512 * 1024
+// The pickle protocol that every Python reads: until the worker has said which ones it does.
 const PORTABLE = 2
 
 /** A running Python and the link to it. Made by `makeGateway` or a group. */
@@ -49,19 +50,15 @@ export class Gateway implements AsyncDisposable {
   readonly #connection: Connection
   readonly #output: OutputLines
   readonly #keepAlive: KeepAlive
-  readonly #channels = new Map<number, Channel<unknown, unknown, Gateway>>()
-  // Channels that the worker opened and nobody has decoded a reference to yet: they may be over before that.
-  readonly #unclaimed = new Map<number, Channel<unknown, unknown, Gateway>>()
+  readonly #writer: Writer
+  readonly #channels: ChannelTable<Gateway> = new ChannelTable<Gateway>(this, (id) => this.#link(id))
   readonly #statuses = new Map<number, (payload: Uint8Array | undefined) => void>()
   readonly #tried: readonly string[]
   #hello: Hello | undefined
   #end: GatewayEnd | undefined
   #fault: Error | undefined
   #wasAsked = false
-  #hasPushed = false
-  #isFlushing = false
-  #hasRoom = true
-  #unwritten: Uint8Array[]
+  readonly #helloArrived = settled<void>()
 
   constructor(parts: GatewayParts) {
     const { id, spec, transport, tried } = parts
@@ -73,18 +70,19 @@ export class Gateway implements AsyncDisposable {
     this.#output = new OutputLines(id, parts.onOutput)
     this.#keepAlive = new KeepAlive((isWanted) => transport.keepAlive(isWanted))
     const marker = makeMarker()
-    this.#unwritten = bootstrapBytes(marker)
     this.#connection = new Connection(this.#connectionEvents(parts.onHello), marker)
-    const [closed, onClosed] = settled<GatewayEnd>()
-    this.closed = closed
+    this.#writer = new Writer(this.#connection, transport, () => this.#begin(marker))
+    const ending = settled<GatewayEnd>()
+    this.closed = ending.promise
     this.ready = this.#becomeReady()
     this.ready.catch(() => undefined) // whoever does not await it learns the same from `closed` and from every channel
     transport.start({
       onChunk: (chunk) => this.#receive(chunk),
       onStderr: (chunk) => this.#output.feed('stderr', 0, chunk),
-      onDrain: () => this.#onDrain(),
-      onEnd: (end) => onClosed(this.#onEnd(end)),
+      onDrain: () => this.#writer.onDrain(),
+      onEnd: (end) => ending.settle(this.#onEnd(end)),
     })
+    this.#connection.sendPush(earlyExtras())
     this.#connection.sendSetup(this.#encode(this.#setup()))
   }
 
@@ -103,13 +101,13 @@ export class Gateway implements AsyncDisposable {
    */
   remoteExec<R = unknown, S = unknown>(source: Source, kwargs: Readonly<Record<string, unknown>> = {}): Channel<R, S, Gateway> {
     this.#checkOpen()
-    return this.#addChannel<R, S>(this.#connection.exec(this.#encode({ ...readSource(source), kwargs })))
+    return this.#channels.add<R, S>(this.#connection.exec(this.#encode({ ...readSource(source), kwargs })))
   }
 
   /** A new channel that runs nothing. Send it over another channel, so that remote code has its other end. */
   newChannel<R = unknown, S = unknown>(): Channel<R, S, Gateway> {
     this.#checkOpen()
-    return this.#addChannel<R, S>(this.#connection.open())
+    return this.#channels.add<R, S>(this.#connection.open())
   }
 
   /** What the worker is doing; answered while tasks run. */
@@ -156,7 +154,7 @@ export class Gateway implements AsyncDisposable {
   /** @internal Ships Python sources ahead of the frame that needs them. */
   push(sources: Readonly<Record<string, PushedSource>>): void {
     this.#checkOpen()
-    this.#connection.sendPush(this.#encode(sources))
+    this.#connection.sendPush(pushPayload(sources))
   }
 
   #setup(): Record<string, unknown> {
@@ -176,7 +174,7 @@ export class Gateway implements AsyncDisposable {
     const timeoutMs = this.spec.timeout ?? CONNECT_TIMEOUT_MS
     const timer = setTimeout(() => this.#fail(new TimeoutError(`it said nothing for ${timeoutMs / 1000} s (key timeout=)`)), timeoutMs)
     try {
-      await Promise.race([this.#helloArrived, this.closed])
+      await Promise.race([this.#helloArrived.promise, this.closed])
       if (this.#hello?.error === undefined && this.#end === undefined) return this
       const end = await this.closed
       throw bootstrapError(String(this), end, { tried: this.#tried, noise: this.#connection.noise })
@@ -184,11 +182,6 @@ export class Gateway implements AsyncDisposable {
       clearTimeout(timer)
       release()
     }
-  }
-
-  readonly #helloArrivedParts: [Promise<void>, () => void] = settled<void>()
-  get #helloArrived(): Promise<void> {
-    return this.#helloArrivedParts[0]
   }
 
   #connectionEvents(onHello: GatewayParts['onHello']): ConstructorParameters<typeof Connection>[0] {
@@ -201,11 +194,9 @@ export class Gateway implements AsyncDisposable {
           this.#output.release()
           onHello?.(this.#hello)
         }
-        this.#helloArrivedParts[1]()
+        this.#helloArrived.settle()
       },
-      onOpen: (id) => {
-        this.#unclaimed.set(id, this.#addChannel(id))
-      },
+      onOpen: (id) => this.#channels.addUnclaimed(id),
       onItem: (id, payload) => {
         const taken = this.#channels.get(id)?.deliver(this.#arrival(id, payload)) ?? false
         if (!taken) this.#connection.consume(id, payload.length)
@@ -217,7 +208,7 @@ export class Gateway implements AsyncDisposable {
         this.#statuses.get(request)?.(payload)
         this.#statuses.delete(request)
       },
-      onOutgoing: () => this.#scheduleFlush(),
+      onOutgoing: () => this.#writer.schedule(),
     }
   }
 
@@ -239,7 +230,7 @@ export class Gateway implements AsyncDisposable {
 
   #onChannelClose(id: number, reason: Uint8Array | undefined): void {
     const channel = this.#channels.get(id)
-    this.#channels.delete(id)
+    this.#channels.remove(id)
     if (channel === undefined) return
     this.#output.flush(id)
     channel.endSending()
@@ -252,14 +243,9 @@ export class Gateway implements AsyncDisposable {
     this.#output.flush()
     const ended = gatewayEnd(end, { wasAsked: this.#wasAsked, stderrTail: this.#output.stderrTail, fault: this.#fault })
     this.#end = ended
-    const makeError: MakeError = () => this.#endError()
-    for (const channel of this.#channels.values()) {
-      channel.endSending()
-      channel.endItems(makeError)
-    }
-    for (const [id] of this.#channels) this.#connection.drop(id)
-    this.#channels.clear()
-    this.#unclaimed.clear()
+    this.#writer.stop()
+    this.#channels.endAll(() => this.#endError())
+    this.#connection.dropAll()
     for (const settle of this.#statuses.values()) settle(undefined)
     this.#statuses.clear()
     return ended
@@ -288,13 +274,7 @@ export class Gateway implements AsyncDisposable {
     }
   }
 
-  // Channels and values.
-
-  #addChannel<R, S>(id: number): Channel<R, S, Gateway> {
-    const channel = new Channel<R, S, Gateway>(id, this.#link(id))
-    this.#channels.set(id, channel as Channel<unknown, unknown, Gateway>) // R and S are the caller's claim; the table holds any
-    return channel
-  }
+  // Values.
 
   #link(id: number): ChannelLink<Gateway> {
     return {
@@ -312,68 +292,27 @@ export class Gateway implements AsyncDisposable {
 
   #arrival(id: number, payload: Uint8Array): Arrival {
     return {
-      decode: () => decode(payload, { channel: (referred) => this.#channelReferred(referred) }),
+      decode: () => decode(payload, { channel: (referred) => this.#channels.referred(referred) }),
       consume: () => this.#connection.consume(id, payload.length),
     }
   }
 
   #encode(value: unknown): Uint8Array[] {
-    return encode(value, { protocol: this.#hello?.pickle ?? PORTABLE, channelId: (object) => this.#idOf(object) })
+    return encode(value, { protocol: this.#hello?.pickle ?? PORTABLE, channelId: (object) => this.#channels.idOf(object) })
   }
 
-  #idOf(object: object): number | undefined {
-    if (!(object instanceof Channel)) return undefined
-    if (object.gateway !== this) throw new DumpError(`${object} belongs to another gateway, which knows nothing of it`, { path: '' })
-    if (object.isClosed) throw new DumpError(`${object} is closed`, { path: '' })
-    return object.id
-  }
-
-  #channelReferred(id: number): Channel<unknown, unknown, Gateway> {
-    const unclaimed = this.#unclaimed.get(id)
-    this.#unclaimed.delete(id)
-    const channel = unclaimed ?? this.#channels.get(id)
-    if (channel !== undefined) return channel
-    const over = new Channel<unknown, unknown, Gateway>(id, this.#link(id))
-    over.endSending()
-    over.endItems()
-    return over
-  }
-
-  // Writing: what is queued in one turn of the event loop leaves in one write.
-
-  #scheduleFlush(): void {
-    if (this.#isFlushing) return
-    this.#isFlushing = true
-    queueMicrotask(() => {
-      this.#isFlushing = false
-      this.#flush()
-    })
-  }
-
-  #flush(): void {
-    if (!this.#hasPushed) {
-      this.#hasPushed = true
-      this.#connection.sendPush(this.#encode(coreExtras()))
-    }
-    while (this.#hasRoom && this.#end === undefined) {
-      const chunks = [...this.#unwritten, ...this.#connection.takeOutgoing(WRITE_BYTES)]
-      this.#unwritten = []
-      if (chunks.length === 0) return
-      this.#hasRoom = this.#transport.write(chunks)
-    }
-  }
-
-  #onDrain(): void {
-    this.#hasRoom = true
-    this.#flush()
+  /** What goes ahead of all frames; the extras go behind those that there are, the first task among them. */
+  #begin(marker: string): Uint8Array[] {
+    this.#connection.sendPush(lateExtras())
+    return bootstrapBytes(marker)
   }
 }
 
 /** A promise and what resolves it. */
-function settled<T>(): [Promise<T>, (value: T) => void] {
+function settled<T>(): { readonly promise: Promise<T>; readonly settle: (value: T) => void } {
   let settle: (value: T) => void = () => undefined
   const promise = new Promise<T>((resolve) => {
     settle = resolve
   })
-  return [promise, settle]
+  return { promise, settle }
 }

@@ -1,36 +1,10 @@
 /** The kinds of gateway, a line each: a new kind is a file beside `popen.ts` and a line here. */
 import { XSpecError } from '../errors.js'
-import type { Transport } from '../transports/transport.js'
-import type { Gateway } from './gateway.js'
-import type { Hello } from './hello.js'
+import type { GatewayKind } from './kind.js'
 import { popen } from './popen.js'
 import { via } from './via.js'
 import type { XSpec } from './xspec.js'
 import { xspecKeys } from './xspec-keys.js'
-
-/** What a kind is given to open a gateway. */
-export interface KindContext {
-  /** What the interpreter gets as its `-c` argument. */
-  readonly loaderLine: string
-  /** The gateway of that id in the same group. */
-  gatewayWithId(id: string): Gateway
-}
-
-/** A transport to an interpreter that runs the loader, and what to call it in errors. */
-export interface Opened {
-  readonly transport: Transport
-  readonly tried: readonly string[]
-  readonly onHello?: ((hello: Hello) => void) | undefined
-}
-
-/** One way to reach a Python. */
-export interface GatewayKind {
-  /** The xspec key that chooses it. */
-  readonly key: string
-  /** What it reaches, for help texts. */
-  readonly summary: string
-  open(spec: XSpec, context: KindContext): Opened
-}
 
 /** All kinds. `via` comes first: its specs have another kind's key too, for the far side. */
 export const kinds: readonly GatewayKind[] = [via, popen]

@@ -2,6 +2,7 @@
  * What remote code prints, line by line and tagged, on its way to the user. The worker captures it (`Output` in
  * `bootstrap.py`); what a crash says last comes over the real stderr.
  */
+import { TextDecoder } from 'node:util'
 
 /** A line that a gateway printed. */
 export interface OutputLine {

@@ -1,7 +1,7 @@
 /** Gateways to a Python started on this machine: `popen` or `popen//python=/usr/bin/python3.12`. */
 import { openProcess } from '../transports/process.js'
 import { pythonCommand, rememberShim } from './interpreter.js'
-import type { GatewayKind } from './kinds.js'
+import type { GatewayKind } from './kind.js'
 
 export const popen: GatewayKind = {
   key: 'popen',

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { XSpecError } from '../errors.js'
 import { openChannelTransport } from '../transports/channel.js'
-import type { GatewayKind } from './kinds.js'
+import type { GatewayKind } from './kind.js'
 import { splitWords } from './shell-words.js'
 
 const carrierSource = readFileSync(new URL('./via_remote.py', import.meta.url), 'utf8')

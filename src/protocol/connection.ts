@@ -77,12 +77,14 @@ export class Connection {
     this.#reader.push(chunk)
   }
 
+  /** Says how the worker is to be set up; its first frame. */
   sendSetup(payload: readonly Uint8Array[]): void {
     this.#sendControl(encodeFrame(Kind.SETUP, 0, 0, joinPieces(payload)))
   }
 
-  sendPush(payload: readonly Uint8Array[]): void {
-    this.#sendFragments(Kind.PUSH, 0, joinPieces(payload))
+  /** Ships Python sources, ahead of whatever is sent next. */
+  sendPush(payload: Uint8Array): void {
+    this.#sendFragments(Kind.PUSH, 0, payload)
   }
 
   /** Opens a channel for the code in `payload` (PROTOCOL.md §4). */
@@ -125,6 +127,12 @@ export class Connection {
     if (due > 0) this.#sendControl(encodeFrame(Kind.CREDIT, 0, channel, encodeUint32(due)))
   }
 
+  /** The link is gone: nothing that waits to be sent ever will be. */
+  dropAll(): void {
+    for (const lane of this.#lanes.values()) lane.drop()
+    this.#lanes.clear()
+  }
+
   /** Asks for the worker's status; returns the number that the answer will carry. */
   requestStatus(): number {
     const request = this.#nextRequest++
@@ -132,6 +140,7 @@ export class Connection {
     return request
   }
 
+  /** Asks the worker to leave within so many milliseconds. */
   sendTerminate(graceMs: number): void {
     this.#sendControl(encodeFrame(Kind.TERMINATE, 0, 0, encodeUint32(graceMs)))
   }

@@ -10,7 +10,7 @@ import { HEADER_BYTES, headerFault } from './frames.js'
 export type OnFrame = (kind: number, flags: number, channel: number, pieces: readonly Uint8Array[]) => void
 
 /** Bytes of noise before the marker that are skipped; a banner has some hundred, an endless stream is no banner. */
-export const MAX_NOISE_BYTES = 64 * 1024
+export const MAX_NOISE_BYTES: number = 64 * 1024
 
 /** Cuts one gateway's incoming bytes into frames. */
 export class FrameReader {

@@ -23,17 +23,17 @@ export const Kind = {
 export const Flag = { MORE: 1, ERROR: 2, STDOUT: 4, STDERR: 8 } as const
 
 /** The version that both ends must speak. */
-export const PROTOCOL_VERSION = 1
+export const PROTOCOL_VERSION: number = 1
 /** Bytes of a header: kind, flags, channel id, payload length. */
-export const HEADER_BYTES = 10
+export const HEADER_BYTES: number = 10
 /** Bytes of payload after which another channel has its turn. */
-export const FRAGMENT_BYTES = 256 * 1024
+export const FRAGMENT_BYTES: number = 256 * 1024
 /** The longest payload that a frame may announce. */
-export const MAX_FRAME_BYTES = 1024 * 1024
+export const MAX_FRAME_BYTES: number = 1024 * 1024
 /** What holding an item costs beside its payload, in bytes of window. */
-export const ITEM_OVERHEAD = 128
+export const ITEM_OVERHEAD: number = 128
 /** Bytes of window of a channel, each way. */
-export const WINDOW_BYTES = 16 * 1024 * 1024
+export const WINDOW_BYTES: number = 16 * 1024 * 1024
 
 const flagsOf: ReadonlyMap<number, number> = new Map([
   [Kind.HELLO, 0],

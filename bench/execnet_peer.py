@@ -1,0 +1,204 @@
+"""execnet's side of the bench: `python execnet_peer.py WORK PYTHON` prints the figures of one work as a line of JSON.
+
+The functions carry the names of the works in works.mjs, do the same as those, and give figures under the same keys: times in the
+unit of the row, memory in MiB. execnet's own controller drives them, as its users do.
+"""
+import json
+import os
+import statistics
+import sys
+import time
+
+import execnet
+
+ECHO = 'for item in channel: channel.send(item)'
+CONFIRM = 'for item in channel: channel.send(len(item)); del item'
+SEND_ON_DEMAND = '\nitem = make(channel.receive())\nfor _ in channel: channel.send(item)'
+MAKE_ROWS = """
+def make(n):
+    return [{'id': i, 'name': 'User %d' % i, 'email': 'user%d@example.org' % i, 'score': i + 0.5,
+             'tags': ['tag%d' % (i % 7), 'tag%d' % (i % 11), 'tag%d' % (i % 13)], 'active': i % 2 == 0} for i in range(n)]
+"""
+MAKE_FLOATS = 'def make(n): return [i + 0.5 for i in range(n)]'
+MAKE_BYTES = 'def make(n): return b"x" * n'
+
+ROUND_TRIPS = 3000
+INTS = 100000
+UNREAD = 300
+GATEWAYS = 20
+EXECS = 1000
+
+python = None
+
+
+def open_gateway(group=execnet):
+    return group.makegateway('popen//python=' + python)
+
+
+def timed_ms(run, *args):
+    start = time.perf_counter()
+    run(*args)
+    return (time.perf_counter() - start) * 1e3
+
+
+def median_of(times, run, *args):
+    return statistics.median(timed_ms(run, *args) for _ in range(times))
+
+
+def round_trips():
+    channel = open_gateway().remote_exec(ECHO)
+
+    def run(times):
+        for i in range(times):
+            channel.send(i)
+            channel.receive()
+
+    run(500)
+    return {'awaited': timed_ms(run, ROUND_TRIPS) * 1e3 / ROUND_TRIPS}
+
+
+def ints_to_worker():
+    channel = open_gateway().remote_exec('channel.send(0)\nwhile channel.receive() != -1: pass\nchannel.send(None)')
+    channel.receive()
+
+    def run():
+        for i in range(INTS):
+            channel.send(i)
+        channel.send(-1)
+        channel.receive()
+
+    return {'queued': timed_ms(run) * 1e3 / INTS}
+
+
+def ints_to_controller():
+    channel = open_gateway().remote_exec('channel.receive()\nfor i in range(%d): channel.send(i)' % INTS)
+
+    def run():
+        channel.send('go')
+        for _ in range(INTS):
+            channel.receive()
+
+    return {'receive': timed_ms(run) * 1e3 / INTS}
+
+
+def transfer(source, n, times):
+    scope = {}
+    exec(source, scope)
+    item = scope['make'](n)
+    sink = open_gateway().remote_exec(CONFIRM)
+    there = open_gateway().remote_exec(source + SEND_ON_DEMAND)
+    there.send(n)
+
+    def to_worker():
+        sink.send(item)
+        assert sink.receive() == n
+
+    def to_controller():
+        there.send('go')
+        assert len(there.receive()) == n
+
+    return {'toWorker': median_of(times, to_worker), 'toController': median_of(times, to_controller)}
+
+
+def start_up():
+    def once():
+        gateways.append(open_gateway())
+        gateways[-1].remote_exec('channel.send(1)').receive()
+
+    gateways = []
+    once()
+    figures = []
+    for _ in range(5):
+        figures.append(timed_ms(once))
+        gateways[-1].exit()
+    return {'launched': statistics.median(figures)}
+
+
+def many_gateways():
+    group = execnet.Group()
+
+    def run():
+        for _ in range(GATEWAYS):
+            open_gateway(group)
+        group.remote_exec('channel.send(1)').receive_each()
+
+    return {'all': timed_ms(run)}
+
+
+def resident_mib(pid, name='VmRSS'):
+    with open('/proc/%s/status' % pid) as status:
+        return [int(line.split()[1]) for line in status if line.startswith(name + ':')][0] / 1024
+
+
+def idle():
+    gateway = open_gateway()
+    pid = gateway.remote_exec('import os; channel.send(os.getpid())').receive()
+    time.sleep(0.2)
+    return {'worker': resident_mib(pid)}
+
+
+def unread():
+    gateway = open_gateway()
+    pid = gateway.remote_exec('import os; channel.send(os.getpid())').receive()
+    sink = gateway.remote_exec('channel.gateway.newchannel().receive()')
+    before, here = resident_mib(pid), resident_mib('self')
+    for i in range(UNREAD):
+        sink.send(bytes(bytearray(1 << 20)))
+    time.sleep(1)
+    figures = {'toWorker': resident_mib(pid, 'VmHWM') - before, 'toWorkerHere': resident_mib('self', 'VmHWM') - here}
+    source = 'import os; channel.send(os.getpid())\nfor i in range(%d): channel.send(bytes(bytearray(1 << 20)))' % UNREAD
+    channel = open_gateway().remote_exec(source)
+    pid = channel.receive()
+    before = resident_mib(pid)
+    time.sleep(2)
+    figures['toController'] = resident_mib('self', 'VmHWM') - here
+    figures['toControllerThere'] = resident_mib(pid, 'VmHWM') - before
+    return figures
+
+
+def execs():
+    gateway = open_gateway()
+
+    def run():
+        for _ in range(EXECS):
+            channel = gateway.remote_exec('channel.send(1)')
+            channel.receive()
+            channel.waitclose()
+
+    return {'each': timed_ms(run) * 1e3 / EXECS}
+
+
+def channels():
+    gateway = open_gateway()
+    carrier = gateway.remote_exec('for other in channel:\n    other.send(1)\n    other.close()')
+
+    def run():
+        for _ in range(EXECS):
+            channel = gateway.newchannel()
+            carrier.send(channel)
+            channel.receive()
+            channel.waitclose()
+
+    return {'each': timed_ms(run) * 1e3 / EXECS}
+
+
+works = {
+    'roundtrip-pinned': round_trips,
+    'roundtrip-free': round_trips,
+    'ints-to-worker': ints_to_worker,
+    'ints-to-controller': ints_to_controller,
+    'rows': lambda: transfer(MAKE_ROWS, 10000, 3),
+    'floats': lambda: transfer(MAKE_FLOATS, 200000, 3),
+    'bytes': lambda: transfer(MAKE_BYTES, 64 << 20, 3),
+    'startup': start_up,
+    'gateways': many_gateways,
+    'idle': idle,
+    'unread': unread,
+    'channels': channels,
+    'execs': execs,
+}
+
+if __name__ == '__main__':
+    python = sys.argv[2]
+    print(json.dumps(works[sys.argv[1]]()), flush=True)
+    os._exit(0)  # the gateways' own way out is not what is measured here

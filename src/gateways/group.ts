@@ -1,0 +1,193 @@
+/** Gateways that belong together: named, opened, used and ended as one. */
+import { MultiChannel } from '../channels/multi-channel.js'
+import { XSpecError } from '../errors.js'
+import { loaderLine } from './bootstrap.js'
+import { Gateway } from './gateway.js'
+import { kindOf } from './kinds.js'
+import { type OnOutput, printOutput } from './output.js'
+import type { Source } from './source.js'
+import type { TerminateReport } from './termination.js'
+import { XSpec } from './xspec.js'
+
+/** How a group opens its gateways. */
+export interface GroupOptions {
+  /** The spec for gateways that are made without one; `popen` when absent. */
+  readonly defaultSpec?: string | undefined
+  /** Takes what remote code prints; the default prints it here, tagged with the gateway. */
+  readonly onOutput?: OnOutput | undefined
+}
+
+/** How one gateway is opened. */
+export interface MakeGatewayOptions {
+  /** Aborting ends the attempt and rejects with the signal's reason. */
+  readonly signal?: AbortSignal | undefined
+  readonly onOutput?: OnOutput | undefined
+}
+
+/** Gateways owned together, in the order in which they were made. */
+export class Group implements Iterable<Gateway>, AsyncDisposable {
+  readonly #defaultSpec: string
+  readonly #onOutput: OnOutput
+  readonly #gateways = new Map<string, Gateway>()
+  #nextId = 0
+
+  constructor(options: GroupOptions = {}) {
+    this.#defaultSpec = options.defaultSpec ?? 'popen'
+    this.#onOutput = options.onOutput ?? printOutput
+  }
+
+  /**
+   * Makes a group with a gateway for every spec, all opened at the same time; `3*popen` stands for three.
+   *
+   * @throws What the first gateway that failed was rejected with, which names its spec; the others have been closed then.
+   * @example
+   * ```ts
+   * await using group = await Group.open(['popen', '2*popen//nice=5'])
+   * group.size // 3
+   * ```
+   */
+  static async open(specs: Iterable<string | XSpec>, options: GroupOptions & MakeGatewayOptions = {}): Promise<Group> {
+    const group = new Group(options)
+    const all = [...specs].flatMap((spec): readonly (string | XSpec)[] => (typeof spec === 'string' ? XSpec.expand(spec) : [spec]))
+    try {
+      const gateways = carriersFirst(all.map(parse)).map((spec) => group.launchGateway(spec, options))
+      await Promise.all(gateways.map((gateway) => group.#whenReady(gateway, options.signal)))
+    } catch (error) {
+      await group.terminate({ timeout: 0 })
+      throw error
+    }
+    return group
+  }
+
+  /** How many gateways there are. */
+  get size(): number {
+    return this.#gateways.size
+  }
+
+  [Symbol.iterator](): IterableIterator<Gateway> {
+    return [...this.#gateways.values()][Symbol.iterator]()
+  }
+
+  /** Whether a gateway has that id. */
+  has(id: string): boolean {
+    return this.#gateways.has(id)
+  }
+
+  /**
+   * The gateway with that id, or at that index in the order of making; negative ones count from the end.
+   *
+   * @throws RangeError when there is none.
+   */
+  get(idOrIndex: string | number): Gateway {
+    const gateway = typeof idOrIndex === 'string' ? this.#gateways.get(idOrIndex) : [...this.#gateways.values()].at(idOrIndex)
+    if (gateway !== undefined) return gateway
+    const ids = [...this.#gateways.keys()].join(', ')
+    throw new RangeError(`no gateway ${JSON.stringify(idOrIndex)}: there are ${ids === '' ? 'none' : ids}`)
+  }
+
+  /**
+   * Opens a gateway and waits until its worker is there.
+   *
+   * @param spec - `popen` and the like; the group's default when absent.
+   * @throws {@link XSpecError} for a spec that cannot be opened or an id that is taken: nothing has been started then.
+   * @throws {@link BootstrapError} when no worker came to life. The group does not keep the gateway.
+   */
+  async makeGateway(spec?: string | XSpec, options: MakeGatewayOptions = {}): Promise<Gateway> {
+    options.signal?.throwIfAborted()
+    return this.#whenReady(this.launchGateway(spec, options), options.signal)
+  }
+
+  /**
+   * Opens a gateway without waiting: what is executed on it at once leaves together with the worker's own code, in one write.
+   * `gateway.ready` tells when the worker is there; a gateway that fails leaves the group by itself.
+   *
+   * @throws {@link XSpecError} and {@link BootstrapError} as `makeGateway` rejects, when it is known at once.
+   */
+  launchGateway(spec?: string | XSpec, options: MakeGatewayOptions = {}): Gateway {
+    const parsed = parse(spec ?? this.#defaultSpec)
+    const kind = kindOf(parsed)
+    this.allocateId(parsed)
+    const id = parsed.id ?? ''
+    const opened = kind.open(parsed, { loaderLine: loaderLine(), gatewayWithId: (carrier) => this.#carrier(carrier, parsed) })
+    const gateway = new Gateway({ ...opened, id, spec: parsed, onOutput: options.onOutput ?? this.#onOutput })
+    this.#gateways.set(id, gateway)
+    void gateway.closed.then(() => this.#gateways.delete(id))
+    return gateway
+  }
+
+  /**
+   * Gives a spec the id that its gateway will have: its own, or the next of gw0, gw1, ….
+   *
+   * @throws {@link XSpecError} when a gateway of the group has that id.
+   */
+  allocateId(spec: XSpec): void {
+    if (spec.id === undefined) {
+      do spec.id = `gw${this.#nextId++}`
+      while (this.has(spec.id))
+    } else if (this.has(spec.id)) {
+      throw new XSpecError(`already have a gateway with id "${spec.id}", in "${spec}"; choose another id=`)
+    }
+  }
+
+  /** Runs source on every gateway; see `Gateway.remoteExec`. The channels come in the order of the gateways. */
+  remoteExec<R = unknown, S = unknown>(source: Source, kwargs?: Readonly<Record<string, unknown>>): MultiChannel<R, S, Gateway> {
+    return new MultiChannel([...this].map((gateway) => gateway.remoteExec<R, S>(source, kwargs)))
+  }
+
+  /**
+   * Ends all gateways at the same time, those that carry others (`via=`) last. Afterwards the group is empty and can be used again.
+   *
+   * @param options.timeout - Milliseconds that each has to leave in peace; 2000 when absent.
+   */
+  async terminate(options: { readonly timeout?: number } = {}): Promise<TerminateReport> {
+    const killed = []
+    while (this.size > 0) {
+      const carriers = new Set([...this].map((gateway) => gateway.spec.via))
+      const leaves = [...this].filter((gateway) => !carriers.has(gateway.id))
+      const reports = await Promise.all(leaves.map((gateway) => gateway.terminate(options)))
+      for (const gateway of leaves) this.#gateways.delete(gateway.id)
+      killed.push(...reports.flatMap((report) => report.killed))
+    }
+    return { killed }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.terminate()
+  }
+
+  #carrier(id: string, spec: XSpec): Gateway {
+    const gateway = this.#gateways.get(id)
+    if (gateway !== undefined) return gateway
+    throw new XSpecError(`via=${id} names no gateway of the group, in "${spec}"; open it first, with id=${id}`)
+  }
+
+  async #whenReady(gateway: Gateway, signal: AbortSignal | undefined): Promise<Gateway> {
+    const onAbort = (): void => void gateway.terminate({ timeout: 0 })
+    signal?.addEventListener('abort', onAbort)
+    try {
+      return await gateway.ready
+    } catch (error) {
+      this.#gateways.delete(gateway.id)
+      signal?.throwIfAborted()
+      throw error
+    } finally {
+      signal?.removeEventListener('abort', onAbort)
+    }
+  }
+}
+
+function parse(spec: string | XSpec): XSpec {
+  return typeof spec === 'string' ? XSpec.parse(spec) : spec
+}
+
+/** The same specs, each behind the one that its via= names; otherwise in their order. */
+function carriersFirst(specs: readonly XSpec[]): XSpec[] {
+  const ordered = new Set<XSpec>()
+  const visit = (spec: XSpec, behind: readonly XSpec[]): void => {
+    const carrier = specs.find((other) => other.id !== undefined && other.id === spec.via)
+    if (carrier !== undefined && !behind.includes(carrier)) visit(carrier, [...behind, spec])
+    ordered.add(spec)
+  }
+  for (const spec of specs) visit(spec, [])
+  return [...ordered]
+}

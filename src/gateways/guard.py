@@ -1,0 +1,56 @@
+"""`_tendril.guard`: a process beside the worker that needs no GIL of its (see docs/architecture.md).
+
+When the controller is gone it ends the worker, whatever that is stuck in. When the worker is gone it ends what the worker
+started, and what a crash left unsent in the output pipes it passes on to the real stderr.
+"""
+import os
+import select
+import time
+
+from _tendril import READ_BYTES, private, signal, worker
+
+GRACE = 1.4  # seconds that the worker has to leave by itself after the controller has gone
+
+
+def start():
+    """Forks it, while there is only one thread, and twice: user code that waits for any child must not meet it."""
+    lifeline, end = os.pipe()
+    leads = os.getpid() == os.getpgrp()
+    if not os.fork():
+        if os.fork():
+            os._exit(0)
+        os.close(end)
+        try:
+            watch(lifeline)
+            if not leads:
+                time.sleep(0.1)  # the command that started the worker may still have its exit code to pass on
+        finally:
+            worker.end_group()
+    os.wait()
+    os.close(lifeline)
+    close_in_children([worker.fd_in, worker.fd_out, worker.output.stderr, private(end)] + list(worker.output.streams))
+
+
+def watch(lifeline):
+    """Until the worker is gone, or should be. Its lifeline has no other writer, and nobody writes to it."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    for fd in (0, 1, 2, worker.fd_out):
+        os.close(fd)
+    poll = select.poll()
+    poll.register(lifeline, select.POLLIN)
+    poll.register(worker.fd_in, 0)  # no events: only the hang-up, which is always told
+    if lifeline not in [fd for fd, _ in poll.poll()]:
+        poll.unregister(worker.fd_in)
+        poll.poll(GRACE * 1000)
+    while True:
+        left = [os.read(fd, READ_BYTES) for fd in select.select(list(worker.output.streams), [], [], 0)[0]]
+        if not any(left):
+            return
+        os.write(worker.output.stderr, b''.join(left))
+
+
+def close_in_children(fds):
+    """A forked child that kept them would keep the gateway's pipes open when the worker has gone. Before Python 3.7 it does."""
+    if hasattr(os, 'register_at_fork'):
+        os.register_at_fork(after_in_child=lambda: [os.close(fds.pop()) for _ in fds[:]])

@@ -1,0 +1,29 @@
+/** What a kind of gateway is: one way to reach a Python, and all that tells it from the others. */
+import type { Transport } from '../transports/transport.js'
+import type { Gateway } from './gateway.js'
+import type { Hello } from './hello.js'
+import type { XSpec } from './xspec.js'
+
+/** What a kind is given to open a gateway. */
+export interface KindContext {
+  /** What the interpreter gets as its `-c` argument. */
+  readonly loaderLine: string
+  /** The gateway of that id in the same group. */
+  gatewayWithId(id: string): Gateway
+}
+
+/** A transport to an interpreter that runs the loader, and what to call it in errors. */
+export interface Opened {
+  readonly transport: Transport
+  readonly tried: readonly string[]
+  readonly onHello?: ((hello: Hello) => void) | undefined
+}
+
+/** One way to reach a Python. */
+export interface GatewayKind {
+  /** The xspec key that chooses it. */
+  readonly key: string
+  /** What it reaches, for help texts. */
+  readonly summary: string
+  open(spec: XSpec, context: KindContext): Opened
+}
