@@ -39,7 +39,28 @@ class ProtocolError(Exception):
     """The controller sent what PROTOCOL.md does not allow: the gateway ends."""
 
 
-#CODEC#
+# --- codec (PROTOCOL.md section 6; twin: src/protocol/codec.ts) -----------------------------------------------------------------
+
+import pickle
+
+
+class DumpError(Exception):
+    pass
+
+
+class LoadError(Exception):
+    pass
+
+
+PROTOCOL = min(pickle.HIGHEST_PROTOCOL, 5)
+
+
+def dumps(value, channel_id=None, protocol=PROTOCOL):
+    return pickle.dumps(value, protocol)
+
+
+def loads(payload, channel=None):
+    return pickle.loads(payload)
 
 
 # --- waiting --------------------------------------------------------------------------------------------------------------------
@@ -53,12 +74,13 @@ class Mailbox(object):
 
     def put(self, item):
         self.items.append(item)
-        self.wake()
+        if self.sleepers:
+            self.wake()
 
     def wake(self):
         try:
             self.sleepers.popleft().release()
-        except IndexError:
+        except IndexError:  # it has woken by itself
             pass
 
     def sleep(self, timeout):
@@ -82,24 +104,29 @@ class FairLock(object):
     """A lock that goes to whoever has waited longest. Python's own let a thread that sends in a loop starve all the others."""
 
     def __init__(self):
+        self.lock = _thread.allocate_lock()
         self.mutex = _thread.allocate_lock()
-        self.turns = deque()  # of the holder, then of those who wait
+        self.turns = deque()
 
     def acquire(self, blocking=True):
+        if self.lock.acquire(False):
+            return True
+        if not blocking:
+            return False
         turn = _thread.allocate_lock()
+        turn.acquire()
         with self.mutex:
-            if not self.turns or blocking:
-                self.turns.append(turn)
-            if self.turns[0] is turn or not blocking:
-                return self.turns[0] is turn
-            turn.acquire()
+            if self.lock.acquire(False):
+                return True
+            self.turns.append(turn)
         return turn.acquire()
 
     def release(self):
         with self.mutex:
-            self.turns.popleft()
-            if self.turns:
-                self.turns[0].release()
+            if self.turns:  # the lock stays locked: it is handed over
+                self.turns.popleft().release()
+            else:
+                self.lock.release()
 
     __enter__ = acquire
 
@@ -142,9 +169,10 @@ class Channel(object):
         self._items = Mailbox()  # (payload, cost), then ENDED
         self._parts = []         # fragments of an item that is still arriving
         self._due = 0            # cost of what was consumed and not given back yet
-        self._unread = 0         # cost of what we sent and the peer has not given back
+        self._sent = 0           # cost of all that we sent; only senders write it
+        self._given_back = 0     # what of that the peer has given back; only frames write it
         self._credits = Mailbox()
-        self._sending = FairLock()
+        self._sending = _thread.allocate_lock()
         self._callback = self._error = None
         self._closed = self._ended = False  # we may not send any more; the peer sends no more
         self._over = Mailbox()   # ENDED when no item can arrive any more
@@ -156,19 +184,20 @@ class Channel(object):
         """Sends a value; blocks while the other side's window is full. Raises DumpError (nothing is sent) or IOError."""
         payload = dumps(item, channel_id)
         with self._sending:
-            while self._unread >= worker.window and not self._closed and not worker.leaving:
+            while self._is_full() and not self._closed and not worker.leaving:
                 worker.wait(self._credits)
-            if self._closed or self._unread >= worker.window:
+            if self._closed or self._is_full():
                 raise IOError('cannot send to %r' % self)
-            self._unread += len(payload) + ITEM_OVERHEAD
+            self._sent += len(payload) + ITEM_OVERHEAD
             worker.write(DATA, self.id, payload, self)
+
+    def _is_full(self):
+        return self._sent - self._given_back >= worker.window
 
     def receive(self, timeout=None):
         """The next item, oldest first. After the last: RemoteError or EOFError, every time. TimeoutError after `timeout` seconds."""
         if self._callback is not None:
             raise IOError('cannot receive(), channel has receiver callback')
-        if timeout is not None and timeout < 0:
-            raise ValueError('timeout must not be negative: %r' % timeout)
         return self._receive(timeout)
 
     def _receive(self, timeout=None):
@@ -179,9 +208,11 @@ class Channel(object):
         try:
             return loads(entry[0], channel_with)
         finally:
-            self._due += entry[1]
-            if self._due >= worker.window // 4 and not self._closed:
-                due, self._due = self._due, 0
+            with worker.mutex:
+                due = self._due = self._due + entry[1]
+                if due >= worker.window // 4:
+                    self._due = 0
+            if due >= worker.window // 4 and not self._closed:
                 worker.post(CREDIT, self.id, struct.pack('>I', due))
 
     def __iter__(self):
@@ -249,14 +280,12 @@ class Channel(object):
         self._items.put((payload, len(payload) + ITEM_OVERHEAD))
 
     def _on_credit(self, flags, payload):
-        self._unread -= struct.unpack('>I', payload)[0]
-        if self._unread < 0:
-            raise ProtocolError('CREDIT of %d more than was outstanding on channel %d' % (-self._unread, self.id))
+        self._given_back += struct.unpack('>I', payload)[0]
+        if self._given_back > self._sent:
+            raise ProtocolError('CREDIT for more than is outstanding on channel %d' % self.id)
         self._credits.put(None)
 
     def _on_end(self, flags, payload):
-        if self._ended:
-            raise ProtocolError('END twice on channel %d' % self.id)
         self._ended = True
         self._no_more_items()
 
@@ -300,7 +329,7 @@ class Worker(object):
         self.marker = marker
         self.fd_in, self.fd_out = private(os.dup(0)), private(os.dup(1))
         self.main = _thread.get_ident()
-        self.chunks, self.have, self.need = [], 0, HEADER.size
+        self.chunks, self.have, self.need = [], 0, 0  # of a frame that is still arriving
         self.parts = {}            # fragments of EXEC, PUSH and CLOSE, by kind and channel
         self.writing = FairLock()
         self.control = deque()     # frames that go before any other, and that nobody waits to have written
@@ -332,20 +361,24 @@ class Worker(object):
         return {'pid': os.getpid(), 'executable': sys.executable, 'version_info': list(sys.version_info), 'platform': sys.platform,
                 'implementation': 'PyPy' if '__pypy__' in sys.builtin_module_names else 'CPython', 'cwd': cwd}
 
-    # Reading. A thread of its own acts on frames. When the first result is out, `_tendril.reading` has threads that wait read
-    # for themselves: that saves a hop from thread to thread, which is most of a round trip.
+    # Reading. A thread of its own acts on frames. As soon as a thread has time to wait, `_tendril.reading` has those that wait
+    # read for themselves: that saves a hop from thread to thread, which is most of a round trip.
 
     def wait(self, mailbox, timeout=None):
         """Takes what comes first in `mailbox`; TimeoutError after `timeout` seconds."""
         end = None if timeout is None else time.time() + timeout
         while True:
             try:
-                return mailbox.items.popleft()
-            except IndexError:
-                if not self.sleep(mailbox, None if end is None else end - time.time()) and not mailbox.items:
+                if mailbox.items or not self.sleep(mailbox, None if end is None else end - time.time()):
+                    return mailbox.items.popleft()
+            except IndexError:  # nothing came in time, or another thread was faster
+                if end is not None and time.time() >= end:
                     raise TimeoutError('no item after %s seconds' % timeout)
 
     def sleep(self, mailbox, timeout):
+        if not PY2 and '_tendril.reading' in self.sources:
+            extra('reading').install()
+            return self.sleep(mailbox, timeout)
         return mailbox.sleep(timeout)
 
     def read_all(self):
@@ -366,12 +399,17 @@ class Worker(object):
             chunk = b''
         if not chunk:
             return self.lose()
-        self.chunks.append(chunk)
-        self.have += len(chunk)
-        if self.have < self.need:
-            return
-        data = chunk if len(self.chunks) == 1 else b''.join(self.chunks)
-        at, size, self.need = 0, self.have, HEADER.size
+        if self.chunks:
+            self.chunks.append(chunk)
+            self.have += len(chunk)
+            if self.have < self.need:
+                return
+            chunk = b''.join(self.chunks)
+            self.chunks = []
+        self.on_chunk(chunk)
+
+    def on_chunk(self, data):
+        at, size = 0, len(data)
         try:
             while size - at >= HEADER.size:
                 kind, flags, channel_id, length = HEADER.unpack_from(data, at)
@@ -379,18 +417,19 @@ class Worker(object):
                 if stop > size:
                     if length > MAX_FRAME_BYTES:
                         raise ProtocolError('a frame of %d bytes' % length)
-                    self.need = stop - at
                     break
-                self.on_frame(kind, flags, channel_id, data[at + HEADER.size:stop])
+                if kind == DATA:
+                    self.channels[channel_id]._on_data(flags, data[at + HEADER.size:stop])
+                else:
+                    self.on_frame(kind, flags, channel_id, data[at + HEADER.size:stop])
                 at = stop
         except (ProtocolError, LoadError, KeyError, struct.error, zlib.error, IOError) as e:
             sys.stderr.write('tendril worker: protocol error: %r; got %r\n' % (e, data[at:at + 64]))
             return self.lose()
-        self.chunks, self.have = ([data[at:]], size - at) if at < size else ([], 0)
+        if at < size:
+            self.chunks, self.have, self.need = [data[at:]], size - at, stop - at if size - at >= HEADER.size else HEADER.size
 
     def on_frame(self, kind, flags, channel_id, payload):
-        if kind == DATA:
-            return self.channels[channel_id]._on_data(flags, payload)
         if flags & MORE or (kind, channel_id) in self.parts:
             parts = self.parts.setdefault((kind, channel_id), [])
             parts.append(payload)
@@ -458,16 +497,20 @@ class Worker(object):
     def write(self, kind, channel_id, payload, channel=None, flags=0):
         """Writes a payload in fragments, between which other threads have their turn. Stops when `channel` has been closed."""
         size = len(payload)
-        view = payload if PY2 or size <= FRAGMENT_BYTES else memoryview(payload)
-        for at in range(0, size or 1, FRAGMENT_BYTES):
-            part = view[at:at + FRAGMENT_BYTES]
+        if size <= FRAGMENT_BYTES:
+            return self.write_frame(kind, flags, channel_id, payload, channel)
+        view = payload if PY2 else memoryview(payload)
+        for at in range(0, size, FRAGMENT_BYTES):
             more = MORE if at + FRAGMENT_BYTES < size else 0
-            with self.writing:
-                if channel is not None and channel._closed:
-                    raise IOError('cannot send to %r' % channel)
-                while self.control:
-                    self.write_all(self.control.popleft())
-                self.write_all(HEADER.pack(kind, flags | more, channel_id, len(part)) + part)
+            self.write_frame(kind, flags | more, channel_id, view[at:at + FRAGMENT_BYTES], channel)
+
+    def write_frame(self, kind, flags, channel_id, payload, channel):
+        with self.writing:
+            if channel is not None and channel._closed:
+                raise IOError('cannot send to %r' % channel)
+            while self.control:
+                self.write_all(self.control.popleft())
+            self.write_all(HEADER.pack(kind, flags, channel_id, len(payload)) + payload)
         if self.control:
             self.flush_control()
 
@@ -487,9 +530,12 @@ class Worker(object):
                 self.writing.release()
 
     def write_all(self, data):
-        while data:
+        while True:
             try:
-                data = memoryview(data)[os.write(self.fd_out, data):]
+                written = os.write(self.fd_out, data)
+                if written == len(data):
+                    return
+                data = memoryview(data)[written:]
             except EnvironmentError as e:
                 if e.errno not in (errno.EAGAIN, errno.EINTR):
                     raise IOError(e.errno, 'cannot send (the gateway is gone): %s' % e)
@@ -521,8 +567,6 @@ class Worker(object):
         del self.executing[channel.id]
         if self.leaving:
             self.tasks.put(None)
-        elif self.__class__ is Worker and not PY2:
-            extra('reading').install()
 
     def execute(self, channel, task):
         self.texts[task['file']] = source = task['source']

@@ -146,10 +146,11 @@ def unread():
         sink.send(bytes(bytearray(1 << 20)))
     time.sleep(1)
     figures = {'toWorker': resident_mib(pid, 'VmHWM') - before, 'toWorkerHere': resident_mib('self', 'VmHWM') - here}
-    source = 'import os; channel.send(os.getpid())\nfor i in range(%d): channel.send(bytes(bytearray(1 << 20)))' % UNREAD
-    channel = open_gateway().remote_exec(source)
+    source = 'import os; channel.send(os.getpid()); channel.receive()\nfor i in range(%d): channel.send(bytes(bytearray(1 << 20)))'
+    channel = open_gateway().remote_exec(source % UNREAD)
     pid = channel.receive()
-    before = resident_mib(pid)
+    before, here = resident_mib(pid), resident_mib('self')
+    channel.send('go')
     time.sleep(2)
     figures['toController'] = resident_mib('self', 'VmHWM') - here
     figures['toControllerThere'] = resident_mib(pid, 'VmHWM') - before

@@ -38,16 +38,22 @@ function echo({ stdin, stdout }, times) {
 
 /** Milliseconds to send so many bytes, until the other side says that it has them. */
 export async function toWorker(python, bytes) {
-  return bulk(python, bytes, 'while 1:\n n = int(os.read(0, 20))\n os.write(1, b"r")\n while n > 0: n -= len(os.read(0, 65536))\n os.write(1, b"d")', async ({ stdin, stdout }, item) => {
-    const done = once(stdout, 'data')
-    stdin.write(item)
-    await done
-  })
+  return bulk(
+    python,
+    bytes,
+    'while 1:\n n = int(os.read(0, 20))\n os.write(1, b"r")\n while n > 0: n -= len(os.read(0, 65536))\n os.write(1, b"d")',
+    async ({ stdin, stdout }, item) => {
+      const done = once(stdout, 'data')
+      stdin.write(item)
+      await done
+    },
+  )
 }
 
 /** Milliseconds until so many bytes have arrived. */
 export async function toController(python, bytes) {
-  const source = 'while 1:\n n = int(os.read(0, 20))\n b = memoryview(bytes(n))\n os.write(1, b"r")\n os.read(0, 1)\n while b: b = b[os.write(1, b):]'
+  const source =
+    'while 1:\n n = int(os.read(0, 20))\n b = memoryview(bytes(n))\n os.write(1, b"r")\n os.read(0, 1)\n while b: b = b[os.write(1, b):]'
   return bulk(python, bytes, source, ({ stdin, stdout }) => {
     return new Promise((resolve) => {
       let left = bytes

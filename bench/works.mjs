@@ -51,9 +51,15 @@ export const works = [
     name: 'ints-to-worker',
     rows: [
       { key: 'queued', title: 'ints to the worker, sends of a tick together', unit: 'µs', bar: { execnet: 3 } },
-      { key: 'awaited', title: 'ints to the worker, every send awaited', unit: 'µs', bar: { execnet: 3 }, peer: 'queued' },
+      {
+        key: 'awaited',
+        title: 'ints to the worker, every send awaited',
+        unit: 'µs',
+        bar: { execnet: 3 },
+        peer: 'queued',
+      },
     ],
-    raw: async (python) => ({ queued: (await raw.toWorker(python, INTS * 15)) / INTS * 1e3 }),
+    raw: async (python) => ({ queued: ((await raw.toWorker(python, INTS * 15)) / INTS) * 1e3 }),
     tendril: (python) => withGateway(python, sendInts),
   },
   {
@@ -63,17 +69,28 @@ export const works = [
       { key: 'iterated', title: 'ints to the controller, for await', unit: 'µs', bar: { execnet: 2 }, peer: 'receive' },
       { key: 'callback', title: 'ints to the controller, setCallback', unit: 'µs', peer: 'receive' },
     ],
-    raw: async (python) => ({ receive: (await raw.toController(python, INTS * 18)) / INTS * 1e3 }),
+    raw: async (python) => ({ receive: ((await raw.toController(python, INTS * 18)) / INTS) * 1e3 }),
     tendril: (python) => withGateway(python, receiveInts),
   },
   transfers('rows', '10,000 dict rows', { python: MAKE_ROWS, make: makeRows, n: 10_000, bar: { execnet: 12 } }),
   transfers('floats', '200,000 floats', { python: MAKE_FLOATS, make: makeFloats, n: 200_000, bar: { execnet: 20 } }),
-  transfers('bytes', '64 MiB of bytes', { python: MAKE_BYTES, make: makeBytes, n: 64 * MIB, bar: { execnet: 6, raw: 2 } }),
+  transfers('bytes', '64 MiB of bytes', {
+    python: MAKE_BYTES,
+    make: makeBytes,
+    n: 64 * MIB,
+    bar: { execnet: 6, raw: 2 },
+  }),
   {
     name: 'startup',
     rows: [
       { key: 'launched', title: 'popen to first result, launchGateway', unit: 'ms', bar: { execnet: 1, overRaw: 15 } },
-      { key: 'made', title: 'popen to first result, makeGateway', unit: 'ms', bar: { execnet: 1, overRaw: 15 }, peer: 'launched' },
+      {
+        key: 'made',
+        title: 'popen to first result, makeGateway',
+        unit: 'ms',
+        bar: { execnet: 1, overRaw: 15 },
+        peer: 'launched',
+      },
       { key: 'cold', title: 'the same, first one of a process', unit: 'ms' },
     ],
     raw: async (python) => ({ launched: await raw.startUp(python) }),
@@ -103,7 +120,12 @@ export const works = [
     rows: [
       { key: 'toWorker', title: `${UNREAD_MIB} MB unread by the worker: it grows`, unit: 'MiB', bar: { atMost: 64 } },
       { key: 'toWorkerHere', title: '… and the controller grows', unit: 'MiB', bar: { atMost: 64 } },
-      { key: 'toController', title: `${UNREAD_MIB} MB unread by the controller: it grows`, unit: 'MiB', bar: { atMost: 64 } },
+      {
+        key: 'toController',
+        title: `${UNREAD_MIB} MB unread by the controller: it grows`,
+        unit: 'MiB',
+        bar: { atMost: 64 },
+      },
       { key: 'toControllerThere', title: '… and the worker grows', unit: 'MiB', bar: { atMost: 64 } },
     ],
     tendril: unread,
@@ -276,7 +298,10 @@ async function unread(python) {
     return peakGrowth({ here: process.pid, there: pid }, async () => {
       for (let i = 0; i < UNREAD_MIB; i++) {
         // A send that waits for the window rejects when its gateway ends.
-        const sent = channel.send(Buffer.alloc(MIB, i)).then(() => true, () => false)
+        const sent = channel.send(Buffer.alloc(MIB, i)).then(
+          () => true,
+          () => false,
+        )
         if (!(await Promise.race([sent, passed(1000, false)]))) return
       }
     })

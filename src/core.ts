@@ -19,6 +19,9 @@ export type { OnOutput, OutputLine } from './gateways/output.js'
 export type { Source } from './gateways/source.js'
 export type { KilledWorker, TerminateReport } from './gateways/termination.js'
 export { XSpec } from './gateways/xspec.js'
+export { dumps, loads } from './protocol/codec.js'
+export * from './protocol/times.js'
+export * from './protocol/values.js'
 
 /** One end of a conversation with remote code. */
 export type Channel<R = unknown, S = unknown> = ChannelOf<R, S, Gateway>

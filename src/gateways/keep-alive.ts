@@ -2,6 +2,11 @@
  * Whether a gateway keeps this process alive: while somebody waits for it, and not otherwise. A program that has
  * come to its end then ends, and its workers with it.
  */
+
+// How much longer a program lives that has nothing more to wait for.
+const LET_GO_MS = 10
+
+/** One gateway's. */
 export class KeepAlive {
   readonly #apply: (isWanted: boolean) => void
   #holds = 0
@@ -22,12 +27,12 @@ export class KeepAlive {
 
   readonly #release = (): void => {
     if (--this.#holds > 0 || this.#isScheduled) return
-    // Put off: a round trip holds and lets go, and must not pay for telling every handle twice.
+    // Put off: round trips hold and let go all the time, and must not pay for telling every handle, nor for a turn of the loop.
     this.#isScheduled = true
-    setImmediate(() => {
+    setTimeout(() => {
       this.#isScheduled = false
       if (this.#holds === 0) this.#set(false)
-    })
+    }, LET_GO_MS).unref()
   }
 
   #set(isWanted: boolean): void {

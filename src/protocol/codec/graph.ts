@@ -82,7 +82,8 @@ export class Graph {
       return [...container.keys(), ...container.values()]
     }
     if (container instanceof Set) return container
-    if (typeof container !== 'object' || container === null || Object.getPrototypeOf(container) !== Object.prototype) return []
+    if (typeof container !== 'object' || container === null || Object.getPrototypeOf(container) !== Object.prototype)
+      return []
     for (const [key, value] of Object.entries(container)) {
       const current = this.#current(value)
       if (current !== value) Object.defineProperty(container, key, { value: current })

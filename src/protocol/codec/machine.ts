@@ -195,7 +195,8 @@ export class Machine {
 
   addItems(start: number): void {
     const target = this.#target(start)
-    if (!(target instanceof Set) || target instanceof FrozenSet) throw this.#error('members are added to what is no set')
+    if (!(target instanceof Set) || target instanceof FrozenSet)
+      throw this.#error('members are added to what is no set')
     this.#addAll(target, start)
     this.#size = start
   }

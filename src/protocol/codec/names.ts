@@ -29,8 +29,9 @@ const python = new Map<string, Builder>([
 const ours = new Map<string, Builder>([
   // A value of a subclass: what it is a subclass of.
   ['base', (args) => new Arguments('base', args).any(0)],
-  ['plain_list', (args) => [...new Arguments('plain_list', args).items(0)]],
-  ['plain_dict', (args) => plainDict(new Arguments('plain_dict', args))],
+  // Empty: the members of a list or dict of a subclass follow.
+  ['plain_list', () => []],
+  ['plain_dict', () => ({})],
   ['array', (args) => numberArray(new Arguments('array', args).text(0), new Arguments('array', args).bytes(1))],
   ['JSValue', (args) => fromDocument(new Arguments('JSValue', args).text(0))],
 ])

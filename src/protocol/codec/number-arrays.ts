@@ -61,7 +61,8 @@ export function ndArray(dtype: string, shape: readonly number[], bytes: Uint8Arr
 
 function view(type: ArrayClass, bytes: Uint8Array): TypedArray {
   const size = type.BYTES_PER_ELEMENT
-  if (bytes.length % size !== 0) throw new LoadError(`cannot load an item: ${bytes.length} bytes are no array of ${type.name}`)
+  if (bytes.length % size !== 0)
+    throw new LoadError(`cannot load an item: ${bytes.length} bytes are no array of ${type.name}`)
   const { buffer, byteOffset, length } = bytes.byteOffset % size === 0 ? bytes : bytes.slice()
   return new type(buffer, byteOffset, length / size)
 }

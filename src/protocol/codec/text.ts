@@ -16,15 +16,16 @@ const CACHED_TEXT = 20
 /** The text of these bytes; undefined when they are not UTF-8. */
 export function decodeText(bytes: Uint8Array, start: number, end: number): string | undefined {
   const length = end - start
-  if (length === 0) return ''
-  if (length <= SHORT_TEXT && isAscii(bytes, start, end)) {
-    return length <= CACHED_TEXT ? cachedAscii(bytes, start, end) : ascii(bytes, start, end)
-  }
-  const view = bytes.subarray(start, end)
+  if (length > SHORT_TEXT) return decodeLong(bytes, start, end)
+  if (!isAscii(bytes, start, end)) return decodeUnits(bytes, start, end)
+  return length <= CACHED_TEXT ? cachedAscii(bytes, start, end) : ascii(bytes, start, end)
+}
+
+function decodeLong(bytes: Uint8Array, start: number, end: number): string | undefined {
   try {
-    return decoder.decode(view)
+    return decoder.decode(bytes.subarray(start, end))
   } catch {
-    return decodeSurrogates(view)
+    return decodeUnits(bytes, start, end)
   }
 }
 
@@ -38,7 +39,9 @@ function cachedAscii(bytes: Uint8Array, start: number, end: number): string {
   const slot = ((bytes[start] ?? 0) * 31 + (bytes[end - 1] ?? 0) * 7 + (end - start)) & 511
   const known = cache[slot] ?? ''
   if (known.length === end - start && equals(known, bytes, start)) return known
-  return (cache[slot] = ascii(bytes, start, end))
+  const text = ascii(bytes, start, end)
+  cache[slot] = text
+  return text
 }
 
 function equals(text: string, bytes: Uint8Array, start: number): boolean {
@@ -60,67 +63,71 @@ function ascii(bytes: Uint8Array, start: number, end: number): string {
   return text
 }
 
-/** Generalised UTF-8, strictly: surrogates are allowed, anything else that is malformed is not. */
-function decodeSurrogates(bytes: Uint8Array): string | undefined {
-  const parts: string[] = []
-  let plain = 0
-  for (let at = 0; at + 2 < bytes.length; at++) {
-    const second = bytes[at + 1] ?? 0
-    if (bytes[at] !== 0xed || second < 0xa0 || second > 0xbf) continue
-    const third = bytes[at + 2] ?? 0
-    if (third >> 6 !== 2) return undefined
-    const before = decodeStrict(bytes.subarray(plain, at))
-    if (before === undefined) return undefined
-    parts.push(before, String.fromCharCode(0xd000 | ((second & 0x3f) << 6) | (third & 0x3f)))
-    plain = at + 3
-    at += 2
+/** Any text, and surrogates as Python writes them; otherwise as strict as `TextDecoder`. */
+function decodeUnits(bytes: Uint8Array, start: number, end: number): string | undefined {
+  let text = ''
+  for (let at = start; at < end; ) {
+    const first = bytes[at++] ?? 0
+    if (first < 0x80) {
+      text += String.fromCharCode(first)
+      continue
+    }
+    const more = first < 0xc2 ? -1 : first < 0xe0 ? 1 : first < 0xf0 ? 2 : first < 0xf5 ? 3 : -1
+    if (more < 0 || at + more > end) return undefined
+    let code = first & (0x3f >> more)
+    for (let i = 0; i < more; i++) {
+      const next = bytes[at++] ?? 0
+      if (next >> 6 !== 2) return undefined
+      code = (code << 6) | (next & 0x3f)
+    }
+    if (code < (smallest[more] ?? 0) || code > 0x10ffff) return undefined
+    text += String.fromCodePoint(code)
   }
-  const rest = decodeStrict(bytes.subarray(plain))
-  return rest === undefined || plain === 0 ? undefined : parts.join('') + rest
+  return text
 }
 
-function decodeStrict(bytes: Uint8Array): string | undefined {
-  try {
-    return decoder.decode(bytes)
-  } catch {
-    return undefined
-  }
-}
+/** The first code that needs one, two or three bytes after the first: in more bytes it is malformed. */
+const smallest = [0, 0x80, 0x800, 0x10000]
 
 const surrogate = /[\ud800-\udfff]/
 const loneSurrogate = /\p{Surrogate}/u
 
 /** Writes text and returns where it ends; `target` must have room for three bytes a code unit. */
 export function encodeText(text: string, target: Uint8Array, start: number): number {
-  if (text.length <= SHORT_TEXT) {
-    let at = start
-    for (let i = 0; i < text.length; i++) {
-      const code = text.charCodeAt(i)
-      if (code >= 0x80) return encodeAnyText(text, target, start)
-      target[at++] = code
-    }
-    return at
-  }
-  return encodeAnyText(text, target, start)
-}
-
-function encodeAnyText(text: string, target: Uint8Array, start: number): number {
-  if (surrogate.test(text) && loneSurrogate.test(text)) return encodeSurrogates(text, target, start)
+  const isLong = text.length > SHORT_TEXT
+  if (!isLong || (surrogate.test(text) && loneSurrogate.test(text))) return encodeUnits(text, target, start)
   return start + encoder.encodeInto(text, target.subarray(start)).written
 }
 
-function encodeSurrogates(text: string, target: Uint8Array, start: number): number {
+function encodeUnits(text: string, target: Uint8Array, start: number): number {
   let at = start
-  for (const character of text) {
-    const code = character.charCodeAt(0)
-    if (character.length === 1 && code >= 0xd800 && code <= 0xdfff) {
-      target[at++] = 0xe0 | (code >> 12)
-      target[at++] = 0x80 | ((code >> 6) & 0x3f)
-      target[at++] = 0x80 | (code & 0x3f)
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i)
+    if (unit < 0x80) {
+      target[at++] = unit
+    } else if (unit < 0x800) {
+      target[at++] = 0xc0 | (unit >> 6)
+      target[at++] = 0x80 | (unit & 0x3f)
     } else {
-      at += encoder.encodeInto(character, target.subarray(at)).written
+      const code = unit >= 0xd800 && unit < 0xdc00 ? (text.codePointAt(i) ?? unit) : unit
+      at = encodeWide(code, target, at)
+      if (code > 0xffff) i++
     }
   }
+  return at
+}
+
+/** A code of three bytes, lone surrogates too, or of four. */
+function encodeWide(code: number, target: Uint8Array, start: number): number {
+  let at = start
+  if (code > 0xffff) {
+    target[at++] = 0xf0 | (code >> 18)
+    target[at++] = 0x80 | ((code >> 12) & 0x3f)
+  } else {
+    target[at++] = 0xe0 | (code >> 12)
+  }
+  target[at++] = 0x80 | ((code >> 6) & 0x3f)
+  target[at++] = 0x80 | (code & 0x3f)
   return at
 }
 

@@ -5,7 +5,19 @@
 
 import { LoadError } from '../../errors.js'
 import { NaiveDateTime, PlainDate, PlainTime, TimeDelta } from '../times.js'
-import { Complex, Decimal, Deque, Float, Fraction, NdArray, OrderedDict, PythonPath, Range, Tuple, UUID } from '../values.js'
+import {
+  Complex,
+  Decimal,
+  Deque,
+  Float,
+  Fraction,
+  NdArray,
+  OrderedDict,
+  PythonPath,
+  Range,
+  Tuple,
+  UUID,
+} from '../values.js'
 import type { Arguments } from './arguments.js'
 import { dumpDate, dumpTime, loadDate, loadTime } from './instants.js'
 import { bytesOf, ndArray } from './number-arrays.js'
@@ -26,7 +38,11 @@ const byName = new Map<string, ValueType>()
 
 /** The row for an object, by its class or the nearest one that it extends. */
 export function valueTypeOf(value: object): ValueType | undefined {
-  for (let at: unknown = Object.getPrototypeOf(value); typeof at === 'object' && at !== null; at = Object.getPrototypeOf(at)) {
+  for (
+    let at: unknown = Object.getPrototypeOf(value);
+    typeof at === 'object' && at !== null;
+    at = Object.getPrototypeOf(at)
+  ) {
     const found = byClass.get(at)
     if (found !== undefined) return found
   }
@@ -61,7 +77,12 @@ row(
     return new NaiveDateTime(new PlainDate(a.integer(0), a.integer(1), a.integer(2)), time)
   },
 )
-row('date', PlainDate, (v) => [v.year, v.month, v.day], (a) => new PlainDate(a.integer(0), a.integer(1), a.integer(2)))
+row(
+  'date',
+  PlainDate,
+  (v) => [v.year, v.month, v.day],
+  (a) => new PlainDate(a.integer(0), a.integer(1), a.integer(2)),
+)
 row('time', PlainTime, dumpTime, loadTime)
 row(
   'timedelta',
@@ -69,19 +90,55 @@ row(
   (v) => [v.days, v.seconds, v.microseconds],
   (a) => new TimeDelta(a.integer(0), a.integer(1), a.integer(2)),
 )
-row('decimal', Decimal, (v) => [v.text], (a) => new Decimal(a.text(0)))
-row('fraction', Fraction, (v) => [v.numerator, v.denominator], (a) => new Fraction(a.bigint(0), a.bigint(1)))
-row('complex_number', Complex, (v) => [new Float(v.real), new Float(v.imag)], (a) => new Complex(a.float(0), a.float(1)))
-row('uuid', UUID, (v) => [v.text], (a) => new UUID(a.text(0)))
-row('path', PythonPath, (v) => [v.kind, v.text], (a) => new PythonPath(a.text(1), a.text(0)))
-row('int_range', Range, (v) => [v.start, v.stop, v.step], (a) => new Range(small(a, 0), small(a, 1), small(a, 2)))
+row(
+  'decimal',
+  Decimal,
+  (v) => [v.text],
+  (a) => new Decimal(a.text(0)),
+)
+row(
+  'fraction',
+  Fraction,
+  (v) => [v.numerator, v.denominator],
+  (a) => new Fraction(a.bigint(0), a.bigint(1)),
+)
+row(
+  'complex_number',
+  Complex,
+  (v) => [new Float(v.real), new Float(v.imag)],
+  (a) => new Complex(a.float(0), a.float(1)),
+)
+row(
+  'uuid',
+  UUID,
+  (v) => [v.text],
+  (a) => new UUID(a.text(0)),
+)
+row(
+  'path',
+  PythonPath,
+  (v) => [v.kind, v.text],
+  (a) => new PythonPath(a.text(1), a.text(0)),
+)
+row(
+  'int_range',
+  Range,
+  (v) => [v.start, v.stop, v.step],
+  (a) => new Range(small(a, 0), small(a, 1), small(a, 2)),
+)
 row(
   'ndarray',
   NdArray,
   (v) => [v.dtype, new Tuple(...v.shape), bytesOf(v.data)],
   (a) => ndArray(a.text(0), a.tuple(1).map(toSize), a.bytes(2)),
 )
-row('ordered_dict', OrderedDict, () => [], (a) => new OrderedDict(a.items(0).map(toEntry)), 'dict')
+row(
+  'ordered_dict',
+  OrderedDict,
+  () => [],
+  (a) => new OrderedDict(a.items(0).map(toEntry)),
+  'dict',
+)
 row(
   'deque',
   Deque,

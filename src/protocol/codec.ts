@@ -1,0 +1,116 @@
+/**
+ * Values to payloads and back (PROTOCOL.md §6). Payloads are pickles that both sides read as data
+ * only. Twin: the codec section of bootstrap.py, and values.py for what is not plain.
+ */
+
+import { LoadError } from '../errors.js'
+import { Arguments } from './codec/arguments.js'
+import type { Builder } from './codec/machine.js'
+import { builderOf, CHANNEL_MODULE } from './codec/names.js'
+import { readPickle } from './codec/pickle-reader.js'
+import { PickleWriter } from './codec/pickle-writer.js'
+import { ValueWriter } from './codec/value-writer.js'
+
+export { type JavaScriptCodec, setJavaScriptCodec } from './codec/js-values.js'
+
+/** What every Python reads. */
+const PORTABLE_PROTOCOL = 2
+/** As deep as Python itself can pickle with its default recursion limit. */
+const MAX_DEPTH = 1000
+
+/** How {@link encode} writes. */
+export interface EncodeOptions {
+  /** What the reader reads, 2 to 5; 2 is read by every Python. */
+  readonly protocol: number
+  /**
+   * The id of a channel, undefined for any other object. Asked for class instances only. What it throws
+   * becomes the reason of the `DumpError`: the path is added here.
+   */
+  readonly channelId?: (value: object) => number | undefined
+  /** Containers inside containers; 1000 when absent. */
+  readonly maxDepth?: number
+}
+
+/** How {@link decode} reads. */
+export interface DecodeOptions {
+  /** The channel with an id; without it, payloads with channels are refused. */
+  readonly channel?: (id: number) => unknown
+  /** Containers inside containers; 1000 when absent. */
+  readonly maxDepth?: number
+}
+
+/**
+ * The payload of a value, in parts that are to be sent one after the other. Byte arrays of 64 KiB and
+ * more are parts of their own and are not copied: leave them unchanged until they are sent.
+ *
+ * @throws {@link DumpError} for a value that has no form on the wire; it names the path inside the value.
+ */
+export function encode(value: unknown, options: EncodeOptions): Uint8Array[] {
+  const out = new PickleWriter(options.protocol)
+  const writer = new ValueWriter(out, { channelId: options.channelId, maxDepth: options.maxDepth ?? MAX_DEPTH })
+  try {
+    writer.write(value)
+    return out.finish()
+  } catch (error) {
+    throw writer.failureOf(error)
+  } finally {
+    out.release()
+  }
+}
+
+/**
+ * The value of a payload. Large byte arrays are views of it where that keeps little else alive.
+ *
+ * @throws {@link LoadError} for anything that is not one whole payload, within the limits.
+ */
+export function decode(payload: Uint8Array, options: DecodeOptions = {}): unknown {
+  const { channel, maxDepth = MAX_DEPTH } = options
+  const lookup = channel === undefined ? builderOf : (module: string, name: string) => channelOr(channel, module, name)
+  try {
+    return readPickle(payload, { lookup, maxDepth })
+  } catch (error) {
+    if (error instanceof LoadError) throw error
+    throw new LoadError(`cannot load an item: ${error instanceof Error ? error.message : String(error)}`, {
+      cause: error,
+    })
+  }
+}
+
+function channelOr(channel: (id: number) => unknown, module: string, name: string): Builder | undefined {
+  if (module !== CHANNEL_MODULE || name !== 'Channel') return builderOf(module, name)
+  return (args) => channel(new Arguments(name, args).integer(0))
+}
+
+/**
+ * A value as bytes that can be stored: every tendril, in Python or TypeScript, of whatever version reads them.
+ *
+ * @throws {@link DumpError} for a value that has no form on the wire, and for channels.
+ * @example
+ * ```ts
+ * loads(dumps({ when: new Date(0) })) // { when: new Date(0) }
+ * ```
+ */
+export function dumps(value: unknown): Uint8Array {
+  const parts = encode(value, { protocol: PORTABLE_PROTOCOL })
+  const [first] = parts
+  return parts.length === 1 && first !== undefined ? first : join(parts)
+}
+
+function join(parts: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((size, part) => size + part.length, 0))
+  let at = 0
+  for (const part of parts) {
+    whole.set(part, at)
+    at += part.length
+  }
+  return whole
+}
+
+/**
+ * The value that {@link dumps} stored, or that Python's side did.
+ *
+ * @throws {@link LoadError} for anything else.
+ */
+export function loads(bytes: Uint8Array): unknown {
+  return decode(bytes)
+}

@@ -1,0 +1,105 @@
+// What remote code finds around it, and where it may come from.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { expect, it } from 'vitest'
+import { DumpError } from '../../src/index.js'
+import type { Subject } from './subject.js'
+
+export function execSuite(subject: Subject): void {
+  it('answers what it is sent', async () => {
+    const channel = subject.gateway.remoteExec<number, number>('channel.send(channel.receive() + 1)')
+    await channel.send(1)
+    expect(await channel.receive()).toBe(2)
+  })
+
+  it('finds nothing in scope but the channel, its name and the builtins', async () => {
+    const channel = subject.gateway.remoteExec('channel.send([sorted(globals()), __name__])')
+    expect(await channel.receive()).toEqual([['__builtins__', '__name__', 'channel'], '__channelexec__'])
+  })
+
+  it('forgets globals between two runs and keeps what modules hold', async () => {
+    await subject.gateway.remoteExec('import sys; leftover = sys.tendril_kept = 1').waitClose()
+    const channel = subject.gateway.remoteExec('import sys; channel.send(["leftover" in globals(), sys.tendril_kept])')
+    expect(await channel.receive()).toEqual([false, 1])
+  })
+
+  it('begins with no exception at hand', async () => {
+    const channel = subject.gateway.remoteExec('import sys; channel.send(list(sys.exc_info()))')
+    expect(await channel.receive()).toEqual([null, null, null])
+  })
+
+  it('binds keyword arguments as names in scope', async () => {
+    const channel = subject.gateway.remoteExec('channel.send([a, b])', { a: 1, b: ['x', null] })
+    expect(await channel.receive()).toEqual([1, ['x', null]])
+  })
+
+  it('calls a function of a text with the channel and keyword arguments', async () => {
+    const text = `
+      def add(channel, a, b=10):
+          channel.send(a + b)
+    `
+    expect(await subject.gateway.remoteExec({ text, function: 'add' }, { a: 1 }).receive()).toBe(11)
+  })
+
+  it('runs a function of a file, named as path or as URL', async () => {
+    await withFile('def double(channel, n):\n    channel.send(2 * n)\n', async (file) => {
+      const channels = [file, pathToFileURL(file)].map((name) => subject.gateway.remoteExec({ file: name, function: 'double' }, { n: 4 }))
+      expect(await Promise.all(channels.map((channel) => channel.receive()))).toEqual([8, 8])
+    })
+  })
+
+  it('runs the text that a file has now, and does not need the file afterwards', async () => {
+    await withFile('channel.send(channel.receive())', async (file) => {
+      const first = subject.gateway.remoteExec<string>({ file })
+      writeFileSync(file, 'channel.send("edited")')
+      const second = subject.gateway.remoteExec(pathToFileURL(file))
+      rmSync(file)
+      await first.send('unedited')
+      expect([await first.receive(), await second.receive()]).toEqual(['unedited', 'edited'])
+    })
+  })
+
+  it('takes a text that is indented as a whole', async () => {
+    const channel = subject.gateway.remoteExec(`
+      if True:
+
+          channel.send('dedented')
+    `)
+    expect(await channel.receive()).toBe('dedented')
+  })
+
+  it('keeps characters beyond ASCII in a source', async () => {
+    const channel = subject.gateway.remoteExec('channel.send([u"é😀", len(u"é")])')
+    expect(await channel.receive()).toEqual(['é😀', 1])
+  })
+
+  it('ends at once for an empty source', async () => {
+    await subject.gateway.remoteExec('').waitClose()
+  })
+
+  it('refuses a keyword argument that has no wire type and stays usable', async () => {
+    expect(() => subject.gateway.remoteExec('pass', { fine: 1, wrong: new WeakMap() })).toThrow(DumpError)
+    expect(await subject.gateway.remoteExec('channel.send(1)').receive()).toBe(1)
+  })
+
+  it('names a file that does not exist', () => {
+    expect(() => subject.gateway.remoteExec({ file: '/nowhere/task.py' })).toThrow(/ENOENT.*\/nowhere\/task\.py/)
+  })
+
+  it('can import what is in the working directory', async () => {
+    const channel = subject.gateway.remoteExec('import sys; channel.send("" in sys.path)')
+    expect(await channel.receive()).toBe(true)
+  })
+}
+
+async function withFile(text: string, use: (file: string) => Promise<void>): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'tendril-exec-'))
+  try {
+    writeFileSync(join(folder, 'task.py'), text)
+    await use(join(folder, 'task.py'))
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+}

@@ -1,0 +1,49 @@
+/** What the tests ask the operating system about processes: whether they are gone, and which ones carry a mark. */
+import { randomUUID } from 'node:crypto'
+import { readdirSync, readFileSync } from 'node:fs'
+
+/** Whether no such process runs any more; a zombie does not run. */
+export function isGone(pid: number): boolean {
+  const state = /^\d+ \(.*\) (\S)/s.exec(read(`/proc/${pid}/stat`))?.[1]
+  return state === undefined || state === 'Z'
+}
+
+/** Waits until all of them are gone; gives those that are not when the time is up. */
+export async function notGoneWithin(ms: number, pids: () => readonly number[]): Promise<number[]> {
+  const end = performance.now() + ms
+  while (true) {
+    const left = pids().filter((pid) => !isGone(pid))
+    if (left.length === 0 || performance.now() > end) return left
+    await new Promise((resolve) => setTimeout(resolve, 20)) // nobody tells the end of a process that is not our child
+  }
+}
+
+/** A variable for the environment of a worker: all that the worker starts has it too. */
+export class Mark {
+  readonly #text = `TENDRIL_MARK=${randomUUID()}`
+  /** The key of an xspec that sets it. */
+  readonly key: string = `env:${this.#text}`
+
+  /** The processes that have it and run. */
+  readonly pids = (): number[] =>
+    readdirSync('/proc')
+      .filter((name) => /^\d+$/.test(name) && read(`/proc/${name}/environ`).includes(this.#text))
+      .map(Number)
+      .filter((pid) => !isGone(pid))
+}
+
+/** Our own children that have ended and that nobody has waited for. */
+export function zombies(): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .filter((name) => new RegExp(`^\\d+ \\(.*\\) Z ${process.pid} `, 's').test(read(`/proc/${name}/stat`)))
+    .map(Number)
+}
+
+function read(path: string): string {
+  try {
+    return readFileSync(path, 'latin1')
+  } catch {
+    return '' // it has ended meanwhile
+  }
+}
