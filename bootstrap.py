@@ -41,26 +41,93 @@ class ProtocolError(Exception):
 
 # --- codec (PROTOCOL.md section 6; twin: src/protocol/codec.ts) -----------------------------------------------------------------
 
-import pickle
+# Python's own pickler, held to plain data both ways: it asks about whatever is not a plain builtin, and finds no name but ours.
+# The answers are in `_tendril.reducing`, the names in `_tendril.values`: the first value that needs them brings them.
+if PY2:
+    from cPickle import Pickler, Unpickler
+    from cStringIO import StringIO as BytesIO
+    HOOK, FIND, PASS, PROTOCOL = 'persistent_id', 'find_global', None, 2
+else:
+    from io import BufferedReader, BytesIO
+    try:
+        import _pickle as pickle
+    except ImportError:  # PyPy
+        import pickle
+    Pickler, Unpickler = [type(base.__name__, (base,), {}) for base in (pickle.Pickler, pickle.Unpickler)]  # may be hooked
+    HOOK, FIND, PASS, PROTOCOL = 'persistent_id', 'find_class', None, 4
+    if sys.version_info >= (3, 8):  # asks about instances only, where the older hook is asked about each value
+        HOOK, PASS, PROTOCOL = 'reducer_override', NotImplemented, 5
+PLAIN = frozenset([type(None), bool, int, float, bytes, type(u''), type(1 << 64), list, tuple, dict, set, frozenset])
 
 
 class DumpError(Exception):
-    pass
+    """A value has no form on the wire; the text names its path. Nothing was sent."""
 
 
 class LoadError(Exception):
-    pass
+    """A payload is not a value, or asks for a name that may not be looked up."""
 
 
-PROTOCOL = min(pickle.HIGHEST_PROTOCOL, 5)
+class Bytes(bytes):
+    """On Python 2 what came as bytes, to go back as bytes: its plain `str` goes as text where it is UTF-8."""
+
+
+def from_latin1(text, encoding):
+    """Bytes as protocol 2 has them, a call of `_codecs.encode`; the real one would load any codec that it is told to."""
+    return (Bytes if PY2 else bytes)(text.encode('latin-1'))
+
+
+NAMES = {('_codecs', 'encode'): from_latin1}
+for _module in ('__builtin__', 'builtins'):
+    NAMES.update({(_module, 'set'): set, (_module, 'frozenset'): frozenset})
 
 
 def dumps(value, channel_id=None, protocol=PROTOCOL):
-    return pickle.dumps(value, protocol)
+    """The payload of a value. `channel_id` gives the id of a channel, and None for any other object."""
+    answers = []
+
+    def ask(value):
+        if type(value) in PLAIN:
+            return PASS
+        if not answers:
+            from _tendril.reducing import answers_for
+            answers.append(answers_for(channel_id, protocol))
+        return answers[0](value)
+
+    out = BytesIO()
+    try:
+        pickler = Pickler(out, protocol)
+        setattr(pickler, HOOK, ask)
+        pickler.dump(value)
+        return out.getvalue()
+    except Exception as e:
+        from _tendril.reducing import explain
+        raise explain(e, value, channel_id)
 
 
 def loads(payload, channel=None):
-    return pickle.loads(payload)
+    """The value of a payload. `channel` gives the channel with an id."""
+    def find(module, name):
+        if name == 'Channel' and module == '_tendril' and channel is not None:
+            return channel
+        if (module, name) not in NAMES:
+            import _tendril.values  # adds its names
+            if (module, name) not in NAMES:
+                raise LoadError('cannot load an item: it asks for "%s.%s", which has no wire type' % (module, name))
+        return NAMES[module, name]
+
+    try:
+        source = BytesIO(bytes(payload))
+        if not PY2 and payload[1] < 4:  # without frames, the unpickler would read from a BytesIO byte by byte
+            source = BufferedReader(source)
+        unpickler = Unpickler(source)
+        setattr(unpickler, FIND, find)
+        unpickler.persistent_load = lambda pid: find(pid[0], pid[1])(*pid[2])
+        return unpickler.load()
+    except LoadError:
+        raise
+    except Exception as e:
+        raise LoadError('cannot load an item: %s: %s' % (type(e).__name__, e))
 
 
 # --- waiting --------------------------------------------------------------------------------------------------------------------
@@ -90,7 +157,8 @@ class Mailbox(object):
         self.sleepers.append(turn)
         try:
             if PY2 and timeout is not None:
-                return bool(self.items) or extra('python2').acquire(turn, timeout)
+                from _tendril.python2 import acquire
+                return bool(self.items) or acquire(turn, timeout)
             return bool(self.items) or (turn.acquire() if timeout is None else turn.acquire(True, max(timeout, 0)))
         finally:
             try:
@@ -98,6 +166,10 @@ class Mailbox(object):
             except ValueError:  # a put chose this thread; what it does not take, the next sleeper may
                 if len(self.items) > 1:
                     self.wake()
+
+
+class TimeoutError(IOError):
+    """Nothing arrived in time; the channel stays usable."""
 
 
 class FairLock(object):
@@ -134,192 +206,6 @@ class FairLock(object):
         self.release()
 
 
-# --- channels (PROTOCOL.md sections 4 and 5; twin: src/channels/channel.ts) -----------------------------------------------------
-
-class RemoteError(Exception):
-    """What the other side closed a channel with; `formatted` is its text."""
-
-    def __init__(self, formatted):
-        Exception.__init__(self, formatted)
-        self.formatted = formatted
-
-
-class TimeoutError(IOError):
-    """Nothing arrived in time; the channel stays usable."""
-
-
-class EndOfChannel(EOFError):
-    """No item will follow. Code that lets it out of a remote_exec has simply come to its end."""
-
-
-ENDED = object()  # stands behind the last item, for ever
-NO_ENDMARKER = object()
-
-
-class Channel(object):
-    """One end of a conversation: `send` and `receive` items, until `close`. Its other end is in the controller."""
-
-    RemoteError = RemoteError
-    TimeoutError = TimeoutError
-
-    def __init__(self, channel_id):
-        self.gateway = worker
-        self.id = channel_id
-        self.claimed = False     # a reference to it has been decoded, so the id may be forgotten when it is over
-        self._items = Mailbox()  # (payload, cost), then ENDED
-        self._parts = []         # fragments of an item that is still arriving
-        self._due = 0            # cost of what was consumed and not given back yet
-        self._sent = 0           # cost of all that we sent; only senders write it
-        self._given_back = 0     # what of that the peer has given back; only frames write it
-        self._credits = Mailbox()
-        self._sending = _thread.allocate_lock()
-        self._callback = self._error = None
-        self._closed = self._ended = False  # we may not send any more; the peer sends no more
-        self._over = Mailbox()   # ENDED when no item can arrive any more
-
-    def __repr__(self):
-        return '<Channel id=%d %s>' % (self.id, 'closed' if self._closed else 'open')
-
-    def send(self, item):
-        """Sends a value; blocks while the other side's window is full. Raises DumpError (nothing is sent) or IOError."""
-        payload = dumps(item, channel_id)
-        with self._sending:
-            while self._is_full() and not self._closed and not worker.leaving:
-                worker.wait(self._credits)
-            if self._closed or self._is_full():
-                raise IOError('cannot send to %r' % self)
-            self._sent += len(payload) + ITEM_OVERHEAD
-            worker.write(DATA, self.id, payload, self)
-
-    def _is_full(self):
-        return self._sent - self._given_back >= worker.window
-
-    def receive(self, timeout=None):
-        """The next item, oldest first. After the last: RemoteError or EOFError, every time. TimeoutError after `timeout` seconds."""
-        if self._callback is not None:
-            raise IOError('cannot receive(), channel has receiver callback')
-        return self._receive(timeout)
-
-    def _receive(self, timeout=None):
-        entry = worker.wait(self._items, timeout)
-        if entry is ENDED:
-            self._items.put(ENDED)
-            raise EndOfChannel('no more items on %r' % self) if self._error is None else RemoteError(self._error)
-        try:
-            return loads(entry[0], channel_with)
-        finally:
-            with worker.mutex:
-                due = self._due = self._due + entry[1]
-                if due >= worker.window // 4:
-                    self._due = 0
-            if due >= worker.window // 4 and not self._closed:
-                worker.post(CREDIT, self.id, struct.pack('>I', due))
-
-    def __iter__(self):
-        return self
-
-    def __next__(self):
-        try:
-            return self.receive()
-        except EOFError:
-            raise StopIteration
-
-    next = __next__
-
-    def setcallback(self, callback, endmarker=NO_ENDMARKER):
-        """Calls `callback(item)` for what has arrived and what will, in order, in a thread of its own; then `callback(endmarker)`."""
-        if self._callback is not None:
-            raise IOError('%r has callback already registered' % self)
-        self._callback = callback
-        extra('callbacks').start(self, callback, endmarker)
-
-    def waitclose(self, timeout=None):
-        """Waits until no item can arrive any more (with a callback: until it has had them all). Raises RemoteError or TimeoutError."""
-        self._over.put(worker.wait(self._over, timeout))
-        if self._error is not None:
-            raise RemoteError(self._error)
-
-    def close(self, error=None):
-        """Ends the channel both ways; with `error` the peer's receive raises a RemoteError with that text. Twice is no error."""
-        self._close(None if error is None else str(error))
-
-    def isclosed(self):
-        return self._closed
-
-    def makefile(self, mode='w', proxyclose=False):
-        """A file whose writes are items sent ('w'), or that reads the text of items received ('r')."""
-        return extra('files').make_file(self, mode, proxyclose)
-
-    def _close(self, error=None):
-        with self._sending:  # an item that has been started completes
-            if self._closed:
-                return
-            self._closed = True
-            worker.write(CLOSE, self.id, b'' if error is None else dumps(error), flags=0 if error is None else ERROR)
-        self._no_more_items()
-
-    def _no_more_items(self):
-        self._items.put(ENDED)
-        self._credits.put(None)
-        if self._callback is None:
-            self._over.put(ENDED)
-
-    # Frames that arrive. Nothing here waits.
-
-    def _on_data(self, flags, payload):
-        if self._closed:
-            return
-        if self._ended:
-            raise ProtocolError('DATA after END on channel %d' % self.id)
-        if self._parts or flags & MORE:
-            self._parts.append(payload)
-            if flags & MORE:
-                return
-            payload = b''.join(self._parts)
-            self._parts = []
-        self._items.put((payload, len(payload) + ITEM_OVERHEAD))
-
-    def _on_credit(self, flags, payload):
-        self._given_back += struct.unpack('>I', payload)[0]
-        if self._given_back > self._sent:
-            raise ProtocolError('CREDIT for more than is outstanding on channel %d' % self.id)
-        self._credits.put(None)
-
-    def _on_end(self, flags, payload):
-        self._ended = True
-        self._no_more_items()
-
-    def _on_close(self, flags, payload):
-        if not self._closed:
-            self._closed = True
-            worker.post(CLOSE, self.id)
-        if flags & ERROR and self._error is None:
-            self._error = loads(payload)
-        self._no_more_items()
-        del worker.channels[self.id]
-        if not self.claimed:
-            worker.unclaimed[self.id] = self
-
-
-def channel_id(value):
-    """For dumps: the id of a channel, None for anything else."""
-    if isinstance(value, Channel):
-        if value._closed:
-            raise DumpError('%r is closed' % value)
-        return value.id
-
-
-def channel_with(channel_id):
-    """For loads: the channel with this id; one that is over, if it is over."""
-    channel = worker.channels.get(channel_id) or worker.unclaimed.pop(channel_id, None)
-    if channel is None:
-        channel = Channel(channel_id)
-        channel._closed = True
-        channel._no_more_items()
-    channel.claimed = True
-    return channel
-
-
 # --- the worker (twin: src/protocol/connection.ts and src/gateways/gateway.ts) --------------------------------------------------
 
 class Worker(object):
@@ -339,14 +225,14 @@ class Worker(object):
         self.tasks = Mailbox()     # what the main thread does next: (channel, payload), or None to look whether to leave
         self.main_busy = False
         self.executing = {}        # channels of running tasks, by id
-        self.lost = self.leaving = False
+        self.lost = self.leaving = self.has_extras = False
         self.texts = {}            # sources of tasks by file name, for tracebacks
         self.sources, self.pushed, self.mutex = {}, Mailbox(), _thread.allocate_lock()
 
     def newchannel(self):
         """A new channel. Send it over another one, so that the controller has its other end."""
         with self.mutex:
-            channel = Channel(self.next_id)
+            channel = self.channel.Channel(self.next_id)
             self.next_id += 2
         channel.claimed = True
         self.channels[channel.id] = channel
@@ -376,8 +262,9 @@ class Worker(object):
                     raise TimeoutError('no item after %s seconds' % timeout)
 
     def sleep(self, mailbox, timeout):
-        if not PY2 and '_tendril.reading' in self.sources:
-            extra('reading').install()
+        if not PY2 and self.has_extras:
+            from _tendril import reading
+            reading.install()
             return self.sleep(mailbox, timeout)
         return mailbox.sleep(timeout)
 
@@ -436,10 +323,10 @@ class Worker(object):
             if flags & MORE:
                 return
             payload = b''.join(self.parts.pop((kind, channel_id)))
-        if kind in self.CHANNEL_FRAMES:
-            self.CHANNEL_FRAMES[kind](self.channels[channel_id], flags, payload)
-        else:
+        if kind in self.FRAMES:
             self.FRAMES[kind](self, channel_id, payload)
+        else:
+            self.channels[channel_id]._on_frame(kind, flags, payload)
 
     def on_setup(self, _, payload):
         setup, error = loads(payload), None
@@ -454,9 +341,11 @@ class Worker(object):
                 os.chdir(setup['chdir'])
         except (EnvironmentError, AttributeError) as e:
             error = str(e)
-        self.output = extra('output').Output()
+        from _tendril import channel, output
+        self.channel, self.output = channel, output.Output()
         if hasattr(os, 'fork'):
-            extra('guard').start()
+            from _tendril import guard
+            guard.start()
         hello = dumps(dict(self.info(), version=VERSION, pickle=PROTOCOL, error=error))
         os.write(self.fd_out, self.marker.encode('ascii') + HEADER.pack(HELLO, 0, 0, len(hello)) + hello)
         if error is not None:
@@ -464,6 +353,7 @@ class Worker(object):
 
     def on_push(self, _, payload):
         self.sources.update(loads(zlib.decompress(payload)))
+        self.has_extras = '_tendril.leaving' in self.sources
         self.pushed.put(None)
 
     def on_exec(self, channel_id, payload):
@@ -478,7 +368,7 @@ class Worker(object):
         if channel_id % 2 == 0 or channel_id in self.channels:
             raise ProtocolError('channel id %d cannot be opened' % channel_id)
         self.unclaimed.pop(channel_id, None)
-        channel = self.channels[channel_id] = Channel(channel_id)
+        channel = self.channels[channel_id] = self.channel.Channel(channel_id)
         return channel
 
     def on_status(self, request, payload):
@@ -490,7 +380,6 @@ class Worker(object):
         self.leave(struct.unpack('>I', payload)[0] / 1000.0)
 
     FRAMES = {SETUP: on_setup, PUSH: on_push, EXEC: on_exec, OPEN: on_open, STATUS: on_status, TERMINATE: on_terminate}
-    CHANNEL_FRAMES = {CREDIT: Channel._on_credit, END: Channel._on_end, CLOSE: Channel._on_close}
 
     # Writing. One os.write a frame where the system takes it whole; control frames first; the reading thread waits for no other.
 
@@ -554,8 +443,8 @@ class Worker(object):
         failure = None
         self.executing[channel.id] = channel
         try:
-            self.execute(channel, loads(payload, channel_with))
-        except EndOfChannel:
+            self.execute(channel, loads(payload, self.channel.channel_with))
+        except self.channel.EndOfChannel:
             pass
         except BaseException:
             failure = self.describe_failure()
@@ -584,13 +473,17 @@ class Worker(object):
         """The exception that is being handled, as CLOSE carries it (PROTOCOL.md section 4)."""
         kind, error, tb = sys.exc_info()
         try:
-            return extra('failures').describe(kind, error, tb)
+            from _tendril.failures import describe
+            return describe(kind, error, tb)
         except BaseException as e:
             return '%s: %s (no traceback: %r)' % (kind.__name__, error, e)
 
     def start_thread(self, function, *args):
         """A thread for user code."""
-        _thread.start_new_thread(lambda: extra('threads').run(function, args), ())
+        def run():
+            from _tendril import threads
+            threads.run(function, args)
+        _thread.start_new_thread(run, ())
 
     # Leaving.
 
@@ -608,9 +501,10 @@ class Worker(object):
                 channel._closed = channel._closed or self.lost
                 channel._no_more_items()
             self.tasks.put(None)
-            if '_tendril.leaving' not in self.sources:
+            if not self.has_extras:
                 self.end_group()
-            _thread.start_new_thread(extra('leaving').enforce, (grace,))
+            from _tendril.leaving import enforce
+            _thread.start_new_thread(enforce, (grace,))
 
     def end_group(self):
         """Ends this process with all that it has started."""
@@ -624,17 +518,36 @@ class Worker(object):
 
 # --- extras (PROTOCOL.md section 7; twin: src/gateways/extras.ts) ---------------------------------------------------------------
 
-def extra(name):
-    """The module `_tendril.NAME`, made of what the controller pushed. Most come behind the first task, which may have to wait."""
-    full = '_tendril.' + name
-    while full not in worker.sources and not worker.lost:
-        worker.pushed.put(worker.wait(worker.pushed))
-    with worker.mutex:
-        if full not in sys.modules:
-            module, pushed = type(sys)(full), worker.sources[full]
-            exec(compile(pushed['source'], pushed['file'], 'exec', 0, True), module.__dict__)
-            sys.modules[full] = module
-    return sys.modules[full]
+class Importer(object):
+    """Imports what the controller has pushed. Most extras follow the first task: an import of one may have to wait for it."""
+
+    def find_spec(self, name, path=None, target=None):
+        if self.find_module(name):
+            from _frozen_importlib import ModuleSpec
+            return ModuleSpec(name, self, origin=worker.sources[name]['file'], is_package=worker.sources[name]['package'])
+
+    def find_module(self, name, path=None):
+        while name.startswith('_tendril.') and name not in worker.sources and not worker.has_extras and not worker.lost:
+            worker.pushed.put(worker.wait(worker.pushed))
+        return self if name in worker.sources else None
+
+    def load_module(self, name):  # of Python 2
+        module = sys.modules[name] = type(sys)(name)
+        module.__loader__ = self
+        self.exec_module(module)
+        return module
+
+    def create_module(self, spec):
+        return None
+
+    def exec_module(self, module):
+        module.__file__ = worker.sources[module.__name__]['file']
+        absolute_import = 0x4000 if PY2 else 0  # without it Python 2 would look for `_tendril.struct`, and so wait for ever
+        exec(compile(self.get_source(module.__name__), module.__file__, 'exec', absolute_import, True), module.__dict__)
+
+    def get_source(self, name):
+        source = worker.sources[name]['source']
+        return source.encode('utf-8') if PY2 else source
 
 
 # --- start (PROTOCOL.md section 1; twin: src/gateways/bootstrap.ts) -------------------------------------------------------------
@@ -657,6 +570,8 @@ def start(marker):
     if os.name == 'posix' and os.getpgrp() != os.getsid(0):
         os.setsid()
     worker = Worker(marker)
+    sys.modules['_tendril'].__path__ = []
+    sys.meta_path.insert(0, Importer())
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)
@@ -668,4 +583,5 @@ def start(marker):
     _thread.start_new_thread(worker.output.forward, ())
     _thread.start_new_thread(worker.read_all, ())
     worker.serve()
-    extra('leaving').end()
+    from _tendril.leaving import end
+    end()

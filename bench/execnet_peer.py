@@ -1,7 +1,7 @@
 """execnet's side of the bench: `python execnet_peer.py WORK PYTHON` prints the figures of one work as a line of JSON.
 
-The functions carry the names of the works in works.mjs, do the same as those, and give figures under the same keys: times in the
-unit of the row, memory in MiB. execnet's own controller drives them, as its users do.
+Each function does what its namesake in tendril_side.mjs does, driven by execnet's own controller as its users drive it, and gives
+figures under the same keys, in the units of the rows in works.mjs.
 """
 import json
 import os
@@ -26,7 +26,7 @@ ROUND_TRIPS = 3000
 INTS = 100000
 UNREAD = 300
 GATEWAYS = 20
-EXECS = 1000
+REPEATS = 1000
 
 python = None
 
@@ -57,7 +57,7 @@ def round_trips():
     return {'awaited': timed_ms(run, ROUND_TRIPS) * 1e3 / ROUND_TRIPS}
 
 
-def ints_to_worker():
+def send_ints():
     channel = open_gateway().remote_exec('channel.send(0)\nwhile channel.receive() != -1: pass\nchannel.send(None)')
     channel.receive()
 
@@ -70,7 +70,7 @@ def ints_to_worker():
     return {'queued': timed_ms(run) * 1e3 / INTS}
 
 
-def ints_to_controller():
+def receive_ints():
     channel = open_gateway().remote_exec('channel.receive()\nfor i in range(%d): channel.send(i)' % INTS)
 
     def run():
@@ -130,7 +130,7 @@ def resident_mib(pid, name='VmRSS'):
         return [int(line.split()[1]) for line in status if line.startswith(name + ':')][0] / 1024
 
 
-def idle():
+def idle_memory():
     gateway = open_gateway()
     pid = gateway.remote_exec('import os; channel.send(os.getpid())').receive()
     time.sleep(0.2)
@@ -157,46 +157,46 @@ def unread():
     return figures
 
 
-def execs():
+def many_execs():
     gateway = open_gateway()
 
     def run():
-        for _ in range(EXECS):
+        for _ in range(REPEATS):
             channel = gateway.remote_exec('channel.send(1)')
             channel.receive()
             channel.waitclose()
 
-    return {'each': timed_ms(run) * 1e3 / EXECS}
+    return {'each': timed_ms(run) * 1e3 / REPEATS}
 
 
-def channels():
+def many_channels():
     gateway = open_gateway()
     carrier = gateway.remote_exec('for other in channel:\n    other.send(1)\n    other.close()')
 
     def run():
-        for _ in range(EXECS):
+        for _ in range(REPEATS):
             channel = gateway.newchannel()
             carrier.send(channel)
             channel.receive()
             channel.waitclose()
 
-    return {'each': timed_ms(run) * 1e3 / EXECS}
+    return {'each': timed_ms(run) * 1e3 / REPEATS}
 
 
 works = {
     'roundtrip-pinned': round_trips,
     'roundtrip-free': round_trips,
-    'ints-to-worker': ints_to_worker,
-    'ints-to-controller': ints_to_controller,
+    'ints-to-worker': send_ints,
+    'ints-to-controller': receive_ints,
     'rows': lambda: transfer(MAKE_ROWS, 10000, 3),
     'floats': lambda: transfer(MAKE_FLOATS, 200000, 3),
     'bytes': lambda: transfer(MAKE_BYTES, 64 << 20, 3),
     'startup': start_up,
     'gateways': many_gateways,
-    'idle': idle,
+    'idle': idle_memory,
     'unread': unread,
-    'channels': channels,
-    'execs': execs,
+    'channels': many_channels,
+    'execs': many_execs,
 }
 
 if __name__ == '__main__':

@@ -1,9 +1,6 @@
 """`_tendril.callbacks`: items of a channel handed to a function as they arrive, in a thread of the channel's own."""
-from _tendril import ENDED, NO_ENDMARKER, RemoteError, worker
-
-
-def start(channel, callback, endmarker):
-    worker.start_thread(deliver, channel, callback, endmarker)
+from _tendril import worker
+from _tendril.channel import ENDED, NO_ENDMARKER, RemoteError
 
 
 def deliver(channel, callback, endmarker):

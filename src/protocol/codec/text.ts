@@ -66,24 +66,23 @@ function ascii(bytes: Uint8Array, start: number, end: number): string {
 /** Any text, and surrogates as Python writes them; otherwise as strict as `TextDecoder`. */
 function decodeUnits(bytes: Uint8Array, start: number, end: number): string | undefined {
   let text = ''
+  let codes: number[] = []
   for (let at = start; at < end; ) {
     const first = bytes[at++] ?? 0
-    if (first < 0x80) {
-      text += String.fromCharCode(first)
-      continue
-    }
-    const more = first < 0xc2 ? -1 : first < 0xe0 ? 1 : first < 0xf0 ? 2 : first < 0xf5 ? 3 : -1
-    if (more < 0 || at + more > end) return undefined
-    let code = first & (0x3f >> more)
-    for (let i = 0; i < more; i++) {
+    const more = first < 0x80 ? 0 : first < 0xc2 ? 4 : first < 0xe0 ? 1 : first < 0xf0 ? 2 : first < 0xf5 ? 3 : 4
+    if (at + more > end || more === 4) return undefined
+    let code = more === 0 ? first : first & (0x3f >> more)
+    for (const last = at + more; at < last; ) {
       const next = bytes[at++] ?? 0
       if (next >> 6 !== 2) return undefined
       code = (code << 6) | (next & 0x3f)
     }
     if (code < (smallest[more] ?? 0) || code > 0x10ffff) return undefined
-    text += String.fromCodePoint(code)
+    if (codes.push(code) < 1024) continue
+    text += String.fromCodePoint(...codes)
+    codes = []
   }
-  return text
+  return text + String.fromCodePoint(...codes)
 }
 
 /** The first code that needs one, two or three bytes after the first: in more bytes it is malformed. */
