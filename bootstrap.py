@@ -4,6 +4,8 @@ Sent whole, as it stands, to an interpreter that has nothing of ours; there it i
 that both languages implement, and the sections below carry the names of their twins in src/. Common subset of Python 2.7 and
 3.6+; imports only what is cheap: what the first result can do without is an extra (src/gateways/extras.ts).
 """
+from __future__ import absolute_import  # or Python 2 would wait for a `_tendril.fcntl`
+
 import errno
 import os
 import select
@@ -44,6 +46,7 @@ class ProtocolError(Exception):
 # Python's own pickler, held to plain data both ways: it asks about whatever is not a plain builtin, and finds no name but ours.
 # The answers are in `_tendril.reducing`, the names in `_tendril.values`: the first value that needs them brings them.
 if PY2:
+    import cPickle as pickle
     from cPickle import Pickler, Unpickler
     from cStringIO import StringIO as BytesIO
     HOOK, FIND, PASS, PROTOCOL = 'persistent_id', 'find_global', None, 2
@@ -57,7 +60,10 @@ else:
     HOOK, FIND, PASS, PROTOCOL = 'persistent_id', 'find_class', None, 4
     if sys.version_info >= (3, 8):  # asks about instances only, where the older hook is asked about each value
         HOOK, PASS, PROTOCOL = 'reducer_override', NotImplemented, 5
-PLAIN = frozenset([type(None), bool, int, float, bytes, type(u''), type(1 << 64), list, tuple, dict, set, frozenset])
+SCALARS = frozenset([type(None), bool, int, float, bytes, type(u''), type(1 << 64)])
+PLAIN = SCALARS.union([list, tuple, dict, set, frozenset])
+NAMING = b'ci\x82\x83\x84\x93'  # opcodes that name things: a payload without their bytes names none
+SHORT_BYTES = 64
 
 
 class DumpError(Exception):
@@ -84,6 +90,8 @@ for _module in ('__builtin__', 'builtins'):
 
 def dumps(value, channel_id=None, protocol=PROTOCOL):
     """The payload of a value. `channel_id` gives the id of a channel, and None for any other object."""
+    if type(value) in SCALARS:  # what round trips are made of: three times as fast as asking
+        return pickle.dumps(value, protocol)
     answers = []
 
     def ask(value):
@@ -107,6 +115,12 @@ def dumps(value, channel_id=None, protocol=PROTOCOL):
 
 def loads(payload, channel=None):
     """The value of a payload. `channel` gives the channel with an id."""
+    if len(payload) <= SHORT_BYTES and len(payload.translate(None, NAMING)) == len(payload):
+        try:
+            return pickle.loads(payload)
+        except Exception as e:
+            raise LoadError('cannot load an item: %s: %s' % (type(e).__name__, e))
+
     def find(module, name):
         if name == 'Channel' and module == '_tendril' and channel is not None:
             return channel
@@ -542,8 +556,7 @@ class Importer(object):
 
     def exec_module(self, module):
         module.__file__ = worker.sources[module.__name__]['file']
-        absolute_import = 0x4000 if PY2 else 0  # without it Python 2 would look for `_tendril.struct`, and so wait for ever
-        exec(compile(self.get_source(module.__name__), module.__file__, 'exec', absolute_import, True), module.__dict__)
+        exec(compile(self.get_source(module.__name__), module.__file__, 'exec', absolute_import.compiler_flag, True), module.__dict__)
 
     def get_source(self, name):
         source = worker.sources[name]['source']

@@ -4,6 +4,7 @@ The names are execnet's, so that code written for it runs unchanged.
 """
 import struct
 
+import _tendril
 from _tendril import (CLOSE, CREDIT, DATA, END, ERROR, ITEM_OVERHEAD, MORE, DumpError, Mailbox, ProtocolError, TimeoutError, _thread, dumps,
                       loads, worker)
 
@@ -66,6 +67,8 @@ class Channel(object):
         """The next item, oldest first. After the last: RemoteError or EOFError, every time. TimeoutError after `timeout` seconds."""
         if self._callback is not None:
             raise IOError('cannot receive(), channel has receiver callback')
+        if timeout is not None and timeout < 0:
+            raise ValueError('timeout must not be negative: %r' % timeout)
         return self._receive(timeout)
 
     def _receive(self, timeout=None):
@@ -172,6 +175,9 @@ class Channel(object):
         del worker.channels[self.id]
         if not self.claimed:
             worker.unclaimed[self.id] = self
+
+
+Channel.__module__, _tendril.Channel = '_tendril', Channel  # its name on the wire
 
 
 def channel_id(value):

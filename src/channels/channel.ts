@@ -15,8 +15,8 @@ export interface Arrival {
 /** What a channel asks of the gateway underneath. */
 export interface ChannelLink<G> {
   readonly gateway: G
-  /** Queues an item; settles when it has been taken, with false when the channel closed before. */
-  send(item: unknown): Promise<boolean>
+  /** Queues an item; true when it has been taken, at once or later, false when the channel closed before. */
+  send(item: unknown): true | Promise<boolean>
   sendEnd(): void
   close(reason: string | undefined): void
   /** Keeps the process alive while somebody waits; the function returned lets go. */
@@ -73,6 +73,7 @@ export class Channel<R = unknown, S = unknown, G = unknown> implements AsyncIter
   async send(item: S): Promise<void> {
     if (this.#isClosed || this.#hasSendEnded) throw this.#closedError('send')
     const taken = this.#link.send(item)
+    if (taken === true) return
     const release = this.#link.hold()
     try {
       if (!(await taken)) throw this.#closedError('send')

@@ -282,6 +282,7 @@ export class Gateway implements AsyncDisposable {
       send: (item) => {
         this.#checkOpen()
         const parts = this.#encode(item)
+        if (this.#connection.sendNow(id, parts)) return true
         return new Promise((resolve) => this.#connection.sendItem(id, parts, (dropped) => resolve(dropped !== true)))
       },
       sendEnd: () => this.#connection.sendEnd(id),

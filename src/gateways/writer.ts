@@ -42,14 +42,19 @@ export class Writer {
     this.#hasStopped = true
   }
 
-  #flush(): void {
-    const first = this.#hasBegun ? [] : this.#beforeFirst()
+  #begin(): void {
     this.#hasBegun = true
-    let chunks = [...first, ...this.#connection.takeOutgoing(WRITE_BYTES)]
-    while (chunks.length > 0 && !this.#hasStopped) {
+    const first = this.#beforeFirst()
+    this.#hasRoom = this.#transport.write([...first, ...this.#connection.takeOutgoing(WRITE_BYTES)])
+  }
+
+  #flush(): void {
+    if (this.#hasStopped) return
+    if (!this.#hasBegun) this.#begin()
+    while (this.#hasRoom) {
+      const chunks = this.#connection.takeOutgoing(WRITE_BYTES)
+      if (chunks.length === 0) return
       this.#hasRoom = this.#transport.write(chunks)
-      if (!this.#hasRoom) return
-      chunks = this.#connection.takeOutgoing(WRITE_BYTES)
     }
   }
 }

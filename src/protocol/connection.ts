@@ -36,6 +36,9 @@ export interface ConnectionLimits {
 
 const MAX_ITEM_BYTES = 2 ** 31
 const MAX_CHANNELS = 65_536
+// Of an item that is sent without being queued, and of all that may be gathered so, before another channel has its turn.
+const SMALL_BYTES = 4096
+const AHEAD_BYTES = 64 * 1024
 
 /** One link, from the controller's end. */
 export class Connection {
@@ -106,6 +109,20 @@ export class Connection {
     return this.#lanes.get(channel)?.maySend ?? false
   }
 
+  /** Sends a small item at once, when nothing stands before it; false when it is to be queued. Most items of a conversation are such. */
+  sendNow(channel: number, parts: readonly Uint8Array[]): boolean {
+    const [part] = parts
+    const lane = this.#lanes.get(channel)
+    if (part === undefined || parts.length > 1 || part.length > SMALL_BYTES || !lane?.mayStartNow) return false
+    if (this.#ready.length > 0 || this.#outgoing.bytes > AHEAD_BYTES) return false
+    this.#gatherControl()
+    lane.countStarted(part.length)
+    this.#outgoing.header(Kind.DATA, 0, channel, part.length)
+    this.#outgoing.append(part)
+    this.#events.onOutgoing()
+    return true
+  }
+
   /** Queues an item. `onDone` is called when its last byte has been taken, or with true when the peer closed before. */
   sendItem(channel: number, parts: readonly Uint8Array[], onDone: (dropped?: boolean) => void): void {
     this.#enqueue(channel, Kind.DATA, 0, parts, onDone)
@@ -151,8 +168,7 @@ export class Connection {
    */
   takeOutgoing(maxBytes: number): Uint8Array[] {
     const outgoing = this.#outgoing
-    for (const frame of this.#control) outgoing.append(frame)
-    this.#control.length = 0
+    this.#gatherControl()
     while (outgoing.bytes < maxBytes) {
       const lane = this.#ready.shift()
       if (lane === undefined) break
@@ -160,6 +176,11 @@ export class Connection {
       if (lane.canAdvance) this.#advance(lane)
     }
     return outgoing.take()
+  }
+
+  #gatherControl(): void {
+    for (const frame of this.#control) this.#outgoing.append(frame)
+    if (this.#control.length > 0) this.#control.length = 0
   }
 
   #advance(lane: Lane): void {

@@ -52,6 +52,16 @@ export class Lane {
     return first.kind !== Kind.DATA || this.#sent > 0 || this.#part > 0 || this.#sendWindow.hasRoom
   }
 
+  /** Whether an item could go out at once: nothing waits before it, and the window has room. */
+  get mayStartNow(): boolean {
+    return this.#outbound.length === 0 && this.maySend && this.#sendWindow.hasRoom
+  }
+
+  /** Counts an item that goes out at once. */
+  countStarted(payloadBytes: number): void {
+    this.#sendWindow.take(itemCost(payloadBytes))
+  }
+
   move(event: ChannelEvent): void {
     this.state = nextState(this.state, event, this.id)
   }
@@ -69,7 +79,7 @@ export class Lane {
   ): Outbound | undefined {
     const outbound = this.#outbound[0]
     if (outbound === undefined) return undefined
-    if (outbound.kind === Kind.DATA && this.#sent === 0) this.#sendWindow.take(itemCost(outbound.size))
+    if (outbound.kind === Kind.DATA && this.#sent === 0) this.countStarted(outbound.size)
     const length = Math.min(maxBytes, outbound.size - this.#sent)
     const isLast = this.#sent + length === outbound.size
     onHeader(outbound, length, isLast)

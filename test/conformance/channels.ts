@@ -21,10 +21,12 @@ export function channelSuite(subject: Subject): void {
   })
 
   it('only looks with a timeout of 0', async () => {
-    const channel = exec('channel.send(1); channel.receive()')
-    await expect(exec('channel.receive()').receive({ timeout: 0 })).rejects.toThrow(TimeoutError)
-    await subject.gateway.remoteStatus()
-    expect(await channel.receive({ timeout: 0 })).toBe(1)
+    const channel = exec(echo)
+    await expect(channel.receive({ timeout: 0 })).rejects.toThrow(TimeoutError)
+    await channel.send(1)
+    const other = exec('channel.send(2)')
+    await other.waitClose()
+    expect(await other.receive({ timeout: 0 })).toBe(2)
     await channel.close()
   })
 

@@ -224,7 +224,8 @@ export class PickleWriter {
 
   #reserve(size: number): void {
     if (this.#length + size <= this.#bytes.length) return
-    const grown = new Uint8Array(Math.max(this.#bytes.length * 2, this.#length + size))
+    const factor = this.#bytes.length < 1024 * 1024 ? 4 : 2
+    const grown = new Uint8Array(Math.max(this.#bytes.length * factor, this.#length + size))
     grown.set(this.#bytes.subarray(0, this.#length))
     this.release()
     this.#bytes = grown

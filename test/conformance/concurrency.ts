@@ -1,0 +1,95 @@
+// Several tasks at once: threads, the main thread, and answers while tasks are busy.
+import { expect, it } from 'vitest'
+import type { Channel, Gateway } from '../../src/index.js'
+import type { Subject } from './subject.js'
+
+// The thread of this task as ‘main’ or ‘other’, by the identity that the first task of the gateway saw.
+const nameThread = `
+try:
+    import _thread as thread
+except ImportError:
+    import thread
+import _tendril
+channel.send('main' if thread.get_ident() == _tendril.worker.main else 'other')
+channel.receive()
+`
+
+export function concurrencySuite(subject: Subject): void {
+  it('lets several tasks that wait go on, the first one on the main thread', async () => {
+    const tasks = [1, 2, 3].map(() => subject.gateway.remoteExec(nameThread))
+    expect(await Promise.all(tasks.map((task) => task.receive()))).toEqual(['main', 'other', 'other'])
+    await endAll(tasks)
+  })
+
+  it('tells threading which thread is the main one, also when a second task imports it first', async () => {
+    await using gateway = await subject.open()
+    const first = gateway.remoteExec('channel.receive()\nimport threading\nchannel.send(threading.current_thread().name)')
+    const source = 'import threading\nchannel.send([threading.current_thread().name == "MainThread", threading.enumerate()[0].name])'
+    expect(await gateway.remoteExec(source).receive()).toEqual([false, 'MainThread'])
+    await first.send(null)
+    expect(await first.receive()).toBe('MainThread')
+  })
+
+  it('counts tasks and channels, and answers while tasks block and while one computes', async () => {
+    await using gateway = await subject.open()
+    const before = await gateway.remoteStatus()
+    expect(before).toEqual({ numChannels: 0, numExecuting: 0, execModel: 'thread' })
+    const tasks = [gateway.remoteExec(nameThread), gateway.remoteExec('channel.send(1)\nwhile not channel.isclosed(): pass')]
+    await Promise.all(tasks.map((task) => task.receive()))
+    expect(await gateway.remoteStatus()).toMatchObject({ numExecuting: 2, numChannels: 2 })
+    await endAll(tasks)
+    await settles(gateway, 0)
+  })
+
+  it('tells about its interpreter', async () => {
+    const info = await subject.gateway.info()
+    const channel = subject.gateway.remoteExec('import os, sys; channel.send([os.getpid(), sys.executable, list(sys.version_info), os.getcwd()])')
+    expect([info.pid, info.executable, info.versionInfo, info.cwd]).toEqual(await channel.receive())
+    expect(info.implementation).toBe(subject.name.includes('PyPy') ? 'PyPy' : 'CPython')
+  })
+
+  it('runs one task after the other on the main thread where main_thread_only is asked for, also after failures', async () => {
+    await using gateway = await subject.open('execmodel=main_thread_only')
+    expect((await gateway.remoteStatus()).execModel).toBe('main_thread_only')
+    for (let run = 0; run < 10; run++) {
+      const channel = gateway.remoteExec(`${nameThread}\nraise ValueError(run)`, { run })
+      expect(await channel.receive()).toBe('main')
+      await channel.send(null)
+      await expect(channel.waitClose()).rejects.toThrow(`ValueError: ${run}`)
+    }
+  })
+
+  it('queues tasks where main_thread_only is asked for', async () => {
+    await using gateway = await subject.open('execmodel=main_thread_only')
+    const report = gateway.newChannel()
+    const tasks = [1, 2, 3].map((n) => gateway.remoteExec('report.send(["begin", n]); channel.receive(); report.send(["end", n])', { report, n }))
+    for (const [index, task] of tasks.entries()) {
+      expect(await report.receive()).toEqual(['begin', index + 1])
+      expect((await gateway.remoteStatus()).numExecuting).toBe(1)
+      await task.send(null)
+      expect(await report.receive()).toEqual(['end', index + 1])
+    }
+  })
+
+  it('serves a small item while another channel sends a large one', async () => {
+    const large = subject.gateway.remoteExec<string>('channel.receive(); channel.send("x" * (64 << 20))')
+    const small = subject.gateway.remoteExec('for item in channel: channel.send(item)')
+    await large.send('go')
+    await small.send('ping')
+    const winner = await Promise.race([large.receive().then(({ length }) => length), small.receive()])
+    expect(winner).toBe('ping')
+    await Promise.all([small.close(), large.close()])
+  })
+}
+
+async function endAll(tasks: readonly Channel[]): Promise<void> {
+  for (const task of tasks) await task.close()
+}
+
+/** A task that was told to end takes a moment. */
+async function settles(gateway: Gateway, numExecuting: number): Promise<void> {
+  let status = await gateway.remoteStatus()
+  const end = performance.now() + 10_000
+  while (status.numExecuting !== numExecuting && performance.now() < end) status = await gateway.remoteStatus()
+  expect(status).toMatchObject({ numExecuting, numChannels: 0 })
+}

@@ -1,0 +1,113 @@
+// What the pages say is what happens: their programs run and print what stands beside them, their tables and figures
+// are those of the code, and their links lead somewhere.
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { afterAll, describe, expect, it } from 'vitest'
+import { deflatedCore, loaderLine } from '../src/gateways/bootstrap.js'
+import { xspecKeys } from '../src/gateways/xspec-keys.js'
+import * as tendril from '../src/index.js'
+import { blocksOf, matches, programsOf, root, Workshop } from './code-blocks.js'
+
+const pages = ['README.md', ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`)].filter((name) => name.endsWith('.md'))
+const programs = pages.flatMap((page) => programsOf(page, textOf(page)))
+const workshop = new Workshop()
+afterAll(() => workshop.remove())
+
+function textOf(path: string): string {
+  return readFileSync(join(root, path), 'utf8')
+}
+
+describe('programs in the pages', () => {
+  it.each(programs.map((program) => [program.title, program] as const))('%s prints what stands beside it', async (_, { language, text, expected }) => {
+    const { code, lines, stderr } = await (language === 'ts' ? workshop.runTypeScript(text) : workshop.runShell(text))
+    const differs = lines.length !== expected.length || expected.some((line, index) => !matches(line, lines[index]))
+    expect({ code, stderr, lines: differs ? lines : expected }).toEqual({ code: 0, stderr: '', lines: expected })
+  })
+
+  it('compile in a strict project', { timeout: 60_000 }, () => {
+    expect(workshop.typeErrors(programs.filter(({ language }) => language === 'ts'))).toEqual([])
+  })
+})
+
+describe('examples in the comments of the source', () => {
+  it.each(sourceExamples())('%s:%d gives what stands beside it', async (file, _line, text) => {
+    const { code, stderr } = await workshop.runTypeScript(await exampleProgram(file, text))
+    expect(stderr).toBe('')
+    expect(code).toBe(0)
+  })
+})
+
+function sourceExamples(): [file: string, line: number, text: string][] {
+  const files = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' }).filter((file) => /(?<!\.d)\.ts$/.test(file))
+  return files.sort().flatMap((file) => blocksOf(textOf(join('src', file))).map(({ line, text }): [string, number, string] => [`src/${file}`, line, text]))
+}
+
+/** An example stands where its names are known: those of its module and of the package, and a gateway and a channel that echoes. */
+async function exampleProgram(file: string, text: string): Promise<string> {
+  const url = pathToFileURL(join(root, file.replace(/^src/, 'dist').replace(/\.ts$/, '.js'))).href
+  const names = new Set([...Object.keys(tendril), ...Object.keys((await import(url)) as object)])
+  const used = [...names].filter((name) => new RegExp(`\\b${name}\\b`).test(text))
+  const needsGateway = /\b(gateway|channel)\b/.test(text) && !/\bgateway = /.test(text)
+  return `import { deepStrictEqual } from 'node:assert'
+import * as tendril from 'tendril'
+import * as own from '${url}'
+const { ${used.join(', ')} } = { ...own, ...tendril }
+const group = new tendril.Group()
+${needsGateway ? "const gateway = await group.makeGateway(); const channel = gateway.remoteExec('for item in channel: channel.send(item)')" : ''}
+{
+${text.split('\n').map(withAssertion).join('\n')}
+}
+await group.terminate()
+await tendril.defaultGroup.terminate()`
+}
+
+/** `expression // value` asserts the value; a comment in words asserts nothing, and what is sent has no value here. */
+function withAssertion(line: string): string {
+  const [, expression, value] = /^(?!const |let |await using |await channel\.send)(.+) \/\/ (['"[{\d-].*|new .*|true|false|null|undefined)$/.exec(line) ?? []
+  return expression === undefined ? line : `deepStrictEqual(${expression}, ${value})`
+}
+
+describe('figures and tables', () => {
+  const readme = textOf('README.md')
+
+  it('README says how many bytes a worker is', () => {
+    const kibibytes = deflatedCore().length / 1024
+    expect(Number(/([\d.]+) KiB compressed/.exec(readme)?.[1])).toBeCloseTo(kibibytes, 0)
+    expect(Number(/(\d+) characters/.exec(readme)?.[1])).toBe(loaderLine('linux').length)
+  })
+
+  it('README justifies every dependency, and no other', () => {
+    const { dependencies } = JSON.parse(textOf('package.json')) as { dependencies: Record<string, string> }
+    const justified = [...readme.matchAll(/^- `([\w-]+)`[^:]*:/gm)].map(([, name]) => name)
+    expect(justified.sort()).toEqual(Object.keys(dependencies).sort())
+  })
+
+  it('README has at most 200 lines', () => {
+    expect(readme.split('\n').length).toBeLessThanOrEqual(200)
+  })
+
+  it('docs/gateways.md has every key of an xspec, as the code reads it', () => {
+    const page = textOf('docs/gateways.md')
+    const [, later = ''] = /not opened yet: (.*)$/m.exec(page) ?? []
+    const keysLater = [...later.matchAll(/`(\w+)`/g)].map(([, key]) => key)
+    const rows = [...xspecKeys].filter(([key]) => !keysLater.includes(key)).map(([key, { takes, summary }]) => `| \`${key}\` | ${takesText(takes)} | ${summary} |`)
+    expect(page.split('\n').filter((line) => /^\| `\w+` \| (nothing|text|integer|duration|`)/.test(line))).toEqual(rows)
+    expect(keysLater.filter((key) => !xspecKeys.has(key ?? ''))).toEqual([])
+  })
+
+  it('docs/errors.md has every error class with its code', () => {
+    const rows = [...textOf('docs/errors.md').matchAll(/^\| `(\w+Error)` \| `(ERR_\w+)` \|/gm)].map(([, name, code]) => `${name} ${code}`)
+    const classes = [...textOf('src/errors.ts').matchAll(/^export class (\w+Error) [\s\S]*?readonly code = '(ERR_\w+)'/gm)]
+    expect(rows.sort()).toEqual(classes.map(([, name, code]) => `${name} ${code}`).sort())
+  })
+})
+
+function takesText(takes: string | readonly string[]): string {
+  return typeof takes === 'string' ? takes : takes.map((choice) => `\`${choice}\``).join(' or ')
+}
+
+it.each(pages)('the links of %s lead to files that are there', (page) => {
+  const links = [...textOf(page).matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map(([, link = '']) => link)
+  expect(links.filter((link) => !existsSync(join(root, dirname(page), link)))).toEqual([])
+})
