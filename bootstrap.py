@@ -149,6 +149,8 @@ def loads(payload, channel=None):
 class Mailbox(object):
     """Things that frames bring and threads wait for (Worker.wait). Only threads that are asleep cost anybody a wake-up."""
 
+    by_frames = True  # nothing else does, so that whoever waits may read
+
     def __init__(self):
         self.items = deque()
         self.sleepers = deque()

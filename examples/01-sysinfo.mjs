@@ -36,14 +36,16 @@ async function main(group) {
   // A channel that failed had nothing to give to the queue: it says here why.
   for (const channel of channels) await channel.waitClose().catch((error) => failures.push(error.message))
 
-  if (rows.length > 0) printTable([['gateway', 'host', 'python', 'implementation', 'pid', 'executable', 'ms'], ...rows])
+  const header = ['gateway', 'host', 'python', 'implementation', 'pid', 'executable', 'ms']
+  if (rows.length > 0) printTable([header, ...rows])
   for (const message of new Set(failures)) console.error(message)
   return failures.length === 0 ? 0 : 3
 }
 
 function printTable(rows) {
   const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => String(row[column]).length)))
-  for (const row of rows) console.log(row.map((cell, column) => String(cell).padEnd(widths[column])).join('  ').trimEnd())
+  const textOf = (row) => row.map((cell, column) => String(cell).padEnd(widths[column])).join('  ')
+  for (const row of rows) console.log(textOf(row).trimEnd())
 }
 
 const group = new Group()

@@ -19,7 +19,8 @@ try {
   let primes = 0
   const feed = async (channel) => {
     const task = tasks.shift()
-    if (task === undefined) channel.sendEnd() // its loop ends, and with it the code and the channel
+    if (task === undefined)
+      channel.sendEnd() // its loop ends, and with it the code and the channel
     else await channel.send(task)
   }
 

@@ -39,7 +39,9 @@ export function blocksOf(markdown: string): Block[] {
   const blocks: Block[] = []
   for (const match of markdown.matchAll(/^([ \t*]*)```(\w+)\n([\s\S]*?)^[ \t*]*```/gm)) {
     const [, indent = '', language = '', body = ''] = match
-    const text = body.split('\n').map((line) => (line.startsWith(indent) ? line.slice(indent.length) : line.trimStart()))
+    const text = body
+      .split('\n')
+      .map((line) => (line.startsWith(indent) ? line.slice(indent.length) : line.trimStart()))
     blocks.push({ line: markdown.slice(0, match.index).split('\n').length, language, text: text.join('\n') })
   }
   return blocks
@@ -50,7 +52,13 @@ export function programsOf(page: string, markdown: string): Program[] {
   const programs: Program[] = []
   let open: Block | undefined
   const finish = (): void => {
-    if (open !== undefined) programs.push({ title: `${page}:${open.line}`, language: 'ts', text: open.text, expected: expectedIn(open.text, '//') })
+    if (open !== undefined)
+      programs.push({
+        title: `${page}:${open.line}`,
+        language: 'ts',
+        text: open.text,
+        expected: expectedIn(open.text, '//'),
+      })
     open = undefined
   }
   for (const block of blocksOf(markdown)) {
@@ -59,7 +67,12 @@ export function programsOf(page: string, markdown: string): Program[] {
       if (starts) finish()
       open = open === undefined ? block : { ...open, text: `${open.text}\n${block.text}` }
     } else if (block.language === 'sh' && /^tendril /m.test(block.text)) {
-      programs.push({ title: `${page}:${block.line}`, language: 'sh', text: block.text, expected: expectedIn(block.text, '#') })
+      programs.push({
+        title: `${page}:${block.line}`,
+        language: 'sh',
+        text: block.text,
+        expected: expectedIn(block.text, '#'),
+      })
     }
   }
   finish()
@@ -72,7 +85,10 @@ function expectedIn(text: string, comment: '//' | '#'): string[] {
 
 /** Whether what was printed is what the page says. */
 export function matches(expected: string, printed: string | undefined): boolean {
-  const pattern = expected.split('…').map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('.*')
+  const pattern = expected
+    .split('…')
+    .map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
+    .join('.*')
   return printed !== undefined && new RegExp(`^${pattern}$`).test(printed)
 }
 
@@ -144,6 +160,8 @@ export function run(command: string, args: readonly string[], env: Record<string
   })
   return new Promise((resolve, reject) => {
     child.once('error', reject)
-    child.once('close', (code) => resolve({ code, stderr, lines: stdout === '' ? [] : stdout.replace(/\n$/, '').split('\n') }))
+    child.once('close', (code) =>
+      resolve({ code, stderr, lines: stdout === '' ? [] : stdout.replace(/\n$/, '').split('\n') }),
+    )
   })
 }

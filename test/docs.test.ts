@@ -4,12 +4,15 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { afterAll, describe, expect, it } from 'vitest'
-import { deflatedCore, loaderLine } from '../src/gateways/bootstrap.js'
+import { deflatedCore, loaderLine, STAGE_SIZE } from '../src/gateways/bootstrap.js'
+import { earlyExtras, lateExtras } from '../src/gateways/extras.js'
 import { xspecKeys } from '../src/gateways/xspec-keys.js'
 import * as tendril from '../src/index.js'
 import { blocksOf, matches, programsOf, root, Workshop } from './code-blocks.js'
 
-const pages = ['README.md', ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`)].filter((name) => name.endsWith('.md'))
+const pages = ['README.md', ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`)].filter((name) =>
+  name.endsWith('.md'),
+)
 const programs = pages.flatMap((page) => programsOf(page, textOf(page)))
 const workshop = new Workshop()
 afterAll(() => workshop.remove())
@@ -19,11 +22,14 @@ function textOf(path: string): string {
 }
 
 describe('programs in the pages', () => {
-  it.each(programs.map((program) => [program.title, program] as const))('%s prints what stands beside it', async (_, { language, text, expected }) => {
-    const { code, lines, stderr } = await (language === 'ts' ? workshop.runTypeScript(text) : workshop.runShell(text))
-    const differs = lines.length !== expected.length || expected.some((line, index) => !matches(line, lines[index]))
-    expect({ code, stderr, lines: differs ? lines : expected }).toEqual({ code: 0, stderr: '', lines: expected })
-  })
+  it.each(programs.map((program) => [program.title, program] as const))(
+    '%s prints what stands beside it',
+    async (_, { language, text, expected }) => {
+      const { code, lines, stderr } = await (language === 'ts' ? workshop.runTypeScript(text) : workshop.runShell(text))
+      const differs = lines.length !== expected.length || expected.some((line, index) => !matches(line, lines[index]))
+      expect({ code, stderr, lines: differs ? lines : expected }).toEqual({ code: 0, stderr: '', lines: expected })
+    },
+  )
 
   it('compile in a strict project', { timeout: 60_000 }, () => {
     expect(workshop.typeErrors(programs.filter(({ language }) => language === 'ts'))).toEqual([])
@@ -39,8 +45,18 @@ describe('examples in the comments of the source', () => {
 })
 
 function sourceExamples(): [file: string, line: number, text: string][] {
-  const files = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' }).filter((file) => /(?<!\.d)\.ts$/.test(file))
-  return files.sort().flatMap((file) => blocksOf(textOf(join('src', file))).map(({ line, text }): [string, number, string] => [`src/${file}`, line, text]))
+  const files = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' }).filter((file) =>
+    /(?<!\.d)\.ts$/.test(file),
+  )
+  return files
+    .sort()
+    .flatMap((file) =>
+      blocksOf(textOf(join('src', file))).map(({ line, text }): [string, number, string] => [
+        `src/${file}`,
+        line,
+        text,
+      ]),
+    )
 }
 
 /** An example stands where its names are known: those of its module and of the package, and a gateway and a channel that echoes. */
@@ -64,7 +80,10 @@ await tendril.defaultGroup.terminate()`
 
 /** `expression // value` asserts the value; a comment in words asserts nothing, and what is sent has no value here. */
 function withAssertion(line: string): string {
-  const [, expression, value] = /^(?!const |let |await using |await channel\.send)(.+) \/\/ (['"[{\d-].*|new .*|true|false|null|undefined)$/.exec(line) ?? []
+  const [, expression, value] =
+    /^(?!const |let |await using |await channel\.send)(.+) \/\/ (['"[{\d-].*|new .*|true|false|null|undefined)$/.exec(
+      line,
+    ) ?? []
   return expression === undefined ? line : `deepStrictEqual(${expression}, ${value})`
 }
 
@@ -75,6 +94,17 @@ describe('figures and tables', () => {
     const kibibytes = deflatedCore().length / 1024
     expect(Number(/([\d.]+) KiB compressed/.exec(readme)?.[1])).toBeCloseTo(kibibytes, 0)
     expect(Number(/(\d+) characters/.exec(readme)?.[1])).toBe(loaderLine('linux').length)
+  })
+
+  it.each([
+    ['loader', loaderLine('linux').length],
+    ['stage', STAGE_SIZE],
+    ['core', deflatedCore().length],
+    ['early extras', earlyExtras().length],
+    ['late extras', lateExtras().length],
+  ])('docs/bootstrap.md says within a tenth how many bytes the %s has', (part, bytes) => {
+    const said = Number(new RegExp(`^\\| ${part} \\| (\\d+) \\|`, 'm').exec(textOf('docs/bootstrap.md'))?.[1])
+    expect(Math.abs(said - bytes) / bytes, `${bytes} bytes`).toBeLessThan(0.1)
   })
 
   it('README justifies every dependency, and no other', () => {
@@ -91,14 +121,20 @@ describe('figures and tables', () => {
     const page = textOf('docs/gateways.md')
     const [, later = ''] = /not opened yet: (.*)$/m.exec(page) ?? []
     const keysLater = [...later.matchAll(/`(\w+)`/g)].map(([, key]) => key)
-    const rows = [...xspecKeys].filter(([key]) => !keysLater.includes(key)).map(([key, { takes, summary }]) => `| \`${key}\` | ${takesText(takes)} | ${summary} |`)
+    const rows = [...xspecKeys]
+      .filter(([key]) => !keysLater.includes(key))
+      .map(([key, { takes, summary }]) => `| \`${key}\` | ${takesText(takes)} | ${summary} |`)
     expect(page.split('\n').filter((line) => /^\| `\w+` \| (nothing|text|integer|duration|`)/.test(line))).toEqual(rows)
     expect(keysLater.filter((key) => !xspecKeys.has(key ?? ''))).toEqual([])
   })
 
   it('docs/errors.md has every error class with its code', () => {
-    const rows = [...textOf('docs/errors.md').matchAll(/^\| `(\w+Error)` \| `(ERR_\w+)` \|/gm)].map(([, name, code]) => `${name} ${code}`)
-    const classes = [...textOf('src/errors.ts').matchAll(/^export class (\w+Error) [\s\S]*?readonly code = '(ERR_\w+)'/gm)]
+    const rows = [...textOf('docs/errors.md').matchAll(/^\| `(\w+Error)` \| `(ERR_\w+)` \|/gm)].map(
+      ([, name, code]) => `${name} ${code}`,
+    )
+    const classes = [
+      ...textOf('src/errors.ts').matchAll(/^export class (\w+Error) [\s\S]*?readonly code = '(ERR_\w+)'/gm),
+    ]
     expect(rows.sort()).toEqual(classes.map(([, name, code]) => `${name} ${code}`).sort())
   })
 })

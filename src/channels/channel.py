@@ -45,6 +45,7 @@ class Channel(object):
         self._callback = self._error = None
         self._closed = self._ended = False  # we may not send any more; the peer sends no more
         self._over = Mailbox()   # ENDED when no item can arrive any more
+        self._over.by_frames = False
 
     def __repr__(self):
         return '<Channel id=%d %s>' % (self.id, 'closed' if self._closed else 'open')

@@ -103,7 +103,8 @@ export class Channel<R = unknown, S = unknown, G = unknown> implements AsyncIter
    * @see PROTOCOL.md §4 for what "closed" means on each side.
    */
   async receive(options: WaitOptions = {}): Promise<R> {
-    if (this.#owner !== undefined) throw new ChannelClosedError(`cannot receive on ${this}: its items go to a ${this.#owner}`)
+    if (this.#owner !== undefined)
+      throw new ChannelClosedError(`cannot receive on ${this}: its items go to a ${this.#owner}`)
     const arrival = await this.#take(options)
     if (arrival === ENDED) throw this.#endError()
     if (arrival === TIMED_OUT) throw new TimeoutError(`no item on ${this} after ${options.timeout} ms`)
@@ -122,7 +123,8 @@ export class Channel<R = unknown, S = unknown, G = unknown> implements AsyncIter
     const release = this.#link.hold()
     this.#run(callback, options)
       .catch((error: unknown) => {
-        this.#makeError = () => (error instanceof Error ? error : new Error(`a callback threw ${String(error)}`, { cause: error }))
+        this.#makeError = () =>
+          error instanceof Error ? error : new Error(`a callback threw ${String(error)}`, { cause: error })
         this.#shut(`the callback failed: ${error instanceof Error ? error.message : String(error)}`)
       })
       .finally(() => {
@@ -246,7 +248,11 @@ export class Channel<R = unknown, S = unknown, G = unknown> implements AsyncIter
   }
 
   async #run(callback: (item: R) => void | Promise<void>, options: { readonly endmarker?: unknown }): Promise<void> {
-    for (let arrival = await this.#arrivals.take(); typeof arrival !== 'symbol'; arrival = await this.#arrivals.take()) {
+    for (
+      let arrival = await this.#arrivals.take();
+      typeof arrival !== 'symbol';
+      arrival = await this.#arrivals.take()
+    ) {
       try {
         await callback(arrival.decode() as R) // the item's type is the caller's claim: nothing checks it
       } finally {
@@ -296,7 +302,9 @@ export class Channel<R = unknown, S = unknown, G = unknown> implements AsyncIter
 
   #closedError(verb: string): Error {
     if (this.#makeError !== undefined && !this.#hasSendEnded) {
-      return new ChannelClosedError(`cannot ${verb} on ${this}: it has been closed by a failure`, { cause: this.#makeError() })
+      return new ChannelClosedError(`cannot ${verb} on ${this}: it has been closed by a failure`, {
+        cause: this.#makeError(),
+      })
     }
     return new ChannelClosedError(`cannot ${verb} on ${this}: it is closed`)
   }

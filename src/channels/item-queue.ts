@@ -115,5 +115,6 @@ export class ItemQueue<T> {
 /** Checks a timeout before it is used: setTimeout would take a wrong one for 1 ms. */
 export function checkWait(options: WaitOptions): void {
   const { timeout } = options
-  if (timeout !== undefined && !(timeout >= 0)) throw new RangeError(`timeout must be a number of milliseconds, not ${timeout}`)
+  if (timeout !== undefined && !(timeout >= 0))
+    throw new RangeError(`timeout must be a number of milliseconds, not ${timeout}`)
 }

@@ -46,7 +46,9 @@ export class MultiChannel<R = unknown, S = unknown, G = unknown> implements Iter
    */
   receiveEach(options: WaitOptions & { readonly withChannel: true }): Promise<[Channel<R, S, G>, R][]>
   receiveEach(options?: WaitOptions & { readonly withChannel?: false | undefined }): Promise<R[]>
-  async receiveEach(options: WaitOptions & { readonly withChannel?: boolean | undefined } = {}): Promise<R[] | [Channel<R, S, G>, R][]> {
+  async receiveEach(
+    options: WaitOptions & { readonly withChannel?: boolean | undefined } = {},
+  ): Promise<R[] | [Channel<R, S, G>, R][]> {
     const items = await Promise.all(this.#channels.map((channel) => channel.receive(options)))
     if (options.withChannel !== true) return items
     return this.#channels.map((channel, index) => [channel, items[index] as R]) // same length: one item a channel
@@ -74,7 +76,10 @@ export class MultiChannel<R = unknown, S = unknown, G = unknown> implements Iter
 
 /** Waits for all; then throws the one failure, or an AggregateError of several. */
 async function all(promises: readonly Promise<void>[]): Promise<void> {
-  const failures = (await Promise.allSettled(promises)).filter((outcome) => outcome.status === 'rejected').map((outcome): unknown => outcome.reason)
+  const failures = (await Promise.allSettled(promises))
+    .filter((outcome) => outcome.status === 'rejected')
+    .map((outcome): unknown => outcome.reason)
   if (failures.length === 1) throw failures[0]
-  if (failures.length > 1) throw new AggregateError(failures, `${failures.length} of ${promises.length} channels failed`)
+  if (failures.length > 1)
+    throw new AggregateError(failures, `${failures.length} of ${promises.length} channels failed`)
 }

@@ -39,7 +39,8 @@ export class ReceiveQueue<R = unknown, S = unknown, G = unknown> implements Asyn
   async get(options: WaitOptions = {}): Promise<[Channel<R, S, G>, R]> {
     const turn = await this.#next(options)
     if (turn === ENDED) throw new EndOfChannelError(`all ${this.#channels.length} channels have ended`)
-    if (turn === TIMED_OUT) throw new TimeoutError(`no item on ${this.#channels.length} channels after ${options.timeout} ms`)
+    if (turn === TIMED_OUT)
+      throw new TimeoutError(`no item on ${this.#channels.length} channels after ${options.timeout} ms`)
     const { channel, isEnd } = turn
     const item = isEnd ? this.#endmarker?.value : channel.takeNow()
     return [channel, item as R] // the types of items and of the endmarker are the caller's claim

@@ -31,7 +31,7 @@ def install():
 class SelfReadingWorker(Worker):
     def sleep(self, mailbox, timeout):
         """Until something may be in the mailbox; False when the time is up."""
-        if not self.lost and self.input.acquire(False):
+        if mailbox.by_frames and not self.leaving and self.input.acquire(False):  # when leaving, it is threads that end
             return self.read_for(mailbox, timeout)
         ident = _thread.get_ident()
         self.asleep[ident] = mailbox

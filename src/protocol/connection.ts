@@ -4,9 +4,9 @@
  * The controller's side; `bootstrap.py` holds the worker's in `Worker`.
  */
 import { ProtocolError } from '../errors.js'
-import { encodeFrame, encodeUint32, FRAGMENT_BYTES, Flag, Kind, WINDOW_BYTES } from './frames.js'
 import { FrameReader, joinPieces } from './frame-reader.js'
-import { Lane, type Outbound } from './lane.js'
+import { encodeFrame, encodeUint32, Flag, FRAGMENT_BYTES, Kind, WINDOW_BYTES } from './frames.js'
+import { Lane, type LaneLimits, type Outbound } from './lane.js'
 import { Outgoing } from './outgoing.js'
 
 /** What happens on a connection. Each is called while `receive` runs, in the order of the stream. */
@@ -48,16 +48,17 @@ export class Connection {
   readonly #control: Uint8Array[] = []
   #ready: Lane[] = []
   readonly #outgoing = new Outgoing()
-  readonly #maxItemBytes: number
+  // What is in the bytes that were taken last: it has left when their owner comes for more.
+  #taken: Outbound[] = []
+  readonly #laneLimits: LaneLimits
   readonly #maxChannels: number
   #nextId = 1
   #nextRequest = 1
-  readonly #closeReasons = new Map<number, Uint8Array[]>()
 
   constructor(events: ConnectionEvents, marker?: string, limits: ConnectionLimits = {}) {
     this.#events = events
     this.#reader = new FrameReader((...frame) => this.#onFrame(...frame), marker)
-    this.#maxItemBytes = limits.maxItemBytes ?? MAX_ITEM_BYTES
+    this.#laneLimits = { windowBytes: WINDOW_BYTES, maxItemBytes: limits.maxItemBytes ?? MAX_ITEM_BYTES }
     this.#maxChannels = limits.maxChannels ?? MAX_CHANNELS
   }
 
@@ -90,14 +91,22 @@ export class Connection {
     this.#sendFragments(Kind.PUSH, 0, payload)
   }
 
-  /** Opens a channel for the code in `payload` (PROTOCOL.md §4). */
+  /**
+   * Opens a channel for the code in `payload` (PROTOCOL.md §4).
+   *
+   * @throws RangeError when there are too many channels.
+   */
   exec(payload: readonly Uint8Array[]): number {
     const lane = this.#addLane(this.#allocateId())
     this.#sendFragments(Kind.EXEC, lane.id, joinPieces(payload))
     return lane.id
   }
 
-  /** Opens a channel that runs nothing. */
+  /**
+   * Opens a channel that runs nothing.
+   *
+   * @throws RangeError when there are too many channels.
+   */
   open(): number {
     const lane = this.#addLane(this.#allocateId())
     this.#sendControl(encodeFrame(Kind.OPEN, 0, lane.id))
@@ -123,9 +132,13 @@ export class Connection {
     return true
   }
 
-  /** Queues an item. `onDone` is called when its last byte has been taken, or with true when the peer closed before. */
+  /**
+   * Queues an item. Its parts are not copied: they must stay as they are until `onDone` is called, which is when they have been
+   * written (see `takeOutgoing`), or with true when they never will be, because the channel or the link is over.
+   */
   sendItem(channel: number, parts: readonly Uint8Array[], onDone: (dropped?: boolean) => void): void {
-    this.#enqueue(channel, Kind.DATA, 0, parts, onDone)
+    if (this.maySend(channel)) this.#enqueue(channel, Kind.DATA, 0, parts, onDone)
+    else onDone(true)
   }
 
   /** Says that no more items will be sent, behind those that were. */
@@ -133,8 +146,9 @@ export class Connection {
     if (this.maySend(channel)) this.#enqueue(channel, Kind.END, 0, [])
   }
 
-  /** Closes a channel, behind the items that were sent on it; `reason` makes it an error for the peer. */
+  /** Closes a channel, behind the items that were sent on it; `reason` makes it an error for the peer. Twice is no error. */
   close(channel: number, reason?: readonly Uint8Array[]): void {
+    if (this.#lanes.get(channel)?.mayClose !== true) return
     this.#enqueue(channel, Kind.CLOSE, reason === undefined ? 0 : Flag.ERROR, reason ?? [])
   }
 
@@ -146,6 +160,7 @@ export class Connection {
 
   /** The link is gone: nothing that waits to be sent ever will be. */
   dropAll(): void {
+    for (const outbound of this.#taken.splice(0)) outbound.onDone?.(true)
     for (const lane of this.#lanes.values()) lane.drop()
     this.#lanes.clear()
   }
@@ -164,10 +179,11 @@ export class Connection {
 
   /**
    * Takes bytes to write: control frames first, then a fragment of each channel in turn, until `maxBytes` are reached.
-   * Empty when nothing may be sent now.
+   * Empty when nothing may be sent now. Call it again when what it returned has been written: then the items in it are done.
    */
   takeOutgoing(maxBytes: number): Uint8Array[] {
     const outgoing = this.#outgoing
+    if (this.#taken.length > 0) for (const outbound of this.#taken.splice(0)) outbound.onDone?.()
     this.#gatherControl()
     while (outgoing.bytes < maxBytes) {
       const lane = this.#ready.shift()
@@ -187,16 +203,23 @@ export class Connection {
     const outgoing = this.#outgoing
     const done = lane.advance(
       FRAGMENT_BYTES,
-      (outbound, length, isLast) => outgoing.header(outbound.kind, outbound.flags | (isLast ? 0 : Flag.MORE), lane.id, length),
+      (outbound, length, isLast) =>
+        outgoing.header(outbound.kind, outbound.flags | (isLast ? 0 : Flag.MORE), lane.id, length),
       (bytes) => outgoing.append(bytes),
     )
     if (done?.kind === Kind.END) lane.move('sendEnd')
     if (done?.kind === Kind.CLOSE) lane.move('sendClose')
+    if (done?.onDone !== undefined) this.#taken.push(done)
     this.#makeReady(lane)
-    done?.onDone?.()
   }
 
-  #enqueue(channel: number, kind: number, flags: number, parts: readonly Uint8Array[], onDone?: Outbound['onDone']): void {
+  #enqueue(
+    channel: number,
+    kind: number,
+    flags: number,
+    parts: readonly Uint8Array[],
+    onDone?: Outbound['onDone'],
+  ): void {
     const lane = this.#lanes.get(channel)
     if (lane === undefined) return
     lane.enqueue({ kind, flags, parts, size: parts.reduce((sum, part) => sum + part.length, 0), onDone })
@@ -225,7 +248,9 @@ export class Connection {
   }
 
   #allocateId(): number {
-    if (this.#lanes.size >= this.#maxChannels) throw new ProtocolError(`${this.#lanes.size} channels are open, the most that a gateway may have`)
+    if (this.#lanes.size >= this.#maxChannels) {
+      throw new RangeError(`cannot open a channel: ${this.#maxChannels} are open, the most that a gateway may have`)
+    }
     while (this.#lanes.has(this.#nextId)) this.#nextId = (this.#nextId + 2) >>> 0
     const id = this.#nextId
     this.#nextId = (this.#nextId + 2) >>> 0
@@ -233,7 +258,7 @@ export class Connection {
   }
 
   #addLane(id: number): Lane {
-    const lane = new Lane(id, WINDOW_BYTES)
+    const lane = new Lane(id, this.#laneLimits)
     this.#lanes.set(id, lane)
     return lane
   }
@@ -268,43 +293,38 @@ export class Connection {
   }
 
   #onData(lane: Lane, flags: number, pieces: readonly Uint8Array[]): void {
-    const item = lane.arrive(pieces, (flags & Flag.MORE) !== 0)
-    if (lane.pendingBytes > this.#maxItemBytes) throw new ProtocolError(`an item of more than ${this.#maxItemBytes} bytes on channel ${lane.id}`)
-    if (item !== undefined) this.#events.onItem(lane.id, joinPieces(item))
+    const item = lane.onData(pieces, (flags & Flag.MORE) !== 0)
+    if (item !== undefined) this.#events.onItem(lane.id, item)
   }
 
   #onCredit(lane: Lane, payload: Uint8Array): void {
-    if (payload.length !== 4) throw new ProtocolError(`a CREDIT of ${payload.length} bytes on channel ${lane.id}`)
     lane.onCredit(new DataView(payload.buffer, payload.byteOffset).getUint32(0))
     this.#makeReady(lane)
     if (lane.isReady) this.#events.onOutgoing()
   }
 
   #onOpen(channel: number): void {
-    if (channel === 0 || channel % 2 === 1 || this.#lanes.has(channel)) throw new ProtocolError(`the worker may not open channel ${channel}`)
-    if (this.#lanes.size >= this.#maxChannels) throw new ProtocolError(`the worker opened more than ${this.#maxChannels} channels`)
+    if (channel === 0 || channel % 2 === 1 || this.#lanes.has(channel)) {
+      throw new ProtocolError(`the worker may not open channel ${channel}`)
+    }
+    if (this.#lanes.size >= this.#maxChannels) {
+      throw new ProtocolError(`the worker opened more than ${this.#maxChannels} channels`)
+    }
     this.#addLane(channel)
     this.#events.onOpen(channel)
   }
 
   #onEnd(lane: Lane): void {
-    lane.move('receiveEnd')
+    lane.onEnd()
     if (lane.state !== 'closing') this.#events.onEnd(lane.id)
   }
 
   #onClose(lane: Lane, flags: number, pieces: readonly Uint8Array[]): void {
-    const reasons = this.#closeReasons.get(lane.id) ?? []
-    reasons.push(...pieces)
-    if ((flags & Flag.MORE) !== 0) {
-      this.#closeReasons.set(lane.id, reasons)
-      return
-    }
-    this.#closeReasons.delete(lane.id)
-    const answer = lane.state !== 'closing'
-    lane.move('receiveClose')
+    const isAnswer = lane.state === 'closing'
+    const reason = lane.onClose(pieces, (flags & Flag.MORE) !== 0)
+    if (reason === undefined) return
     this.#lanes.delete(lane.id)
-    lane.drop()
-    if (answer) this.#sendControl(encodeFrame(Kind.CLOSE, 0, lane.id))
-    this.#events.onClose(lane.id, (flags & Flag.ERROR) !== 0 ? joinPieces(reasons) : undefined)
+    if (!isAnswer) this.#sendControl(encodeFrame(Kind.CLOSE, 0, lane.id))
+    this.#events.onClose(lane.id, (flags & Flag.ERROR) !== 0 ? reason : undefined)
   }
 }

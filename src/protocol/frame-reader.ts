@@ -11,6 +11,8 @@ export type OnFrame = (kind: number, flags: number, channel: number, pieces: rea
 
 /** Bytes of noise before the marker that are skipped; a banner has some hundred, an endless stream is no banner. */
 export const MAX_NOISE_BYTES: number = 64 * 1024
+// Of what an error quotes: enough to recognize a line of text.
+const QUOTED_BYTES = 64
 
 /** Cuts one gateway's incoming bytes into frames. */
 export class FrameReader {
@@ -53,15 +55,18 @@ export class FrameReader {
     const before = this.#noise.length
     this.#noise += latin1(chunk)
     const found = this.#noise.indexOf(marker, Math.max(0, before - marker.length))
-    if (found >= 0) {
-      this.#noise = this.#noise.slice(0, found)
-      this.#marker = undefined
-      return found + marker.length - before
+    // Without the marker, all but the bytes that could be its beginning are noise: how the chunks are cut makes no difference.
+    const noiseBytes = found >= 0 ? found : this.#noise.length - marker.length + 1
+    if (noiseBytes > MAX_NOISE_BYTES) {
+      const start = JSON.stringify(this.#noise.slice(0, QUOTED_BYTES))
+      throw new ProtocolError(
+        `more than ${MAX_NOISE_BYTES} bytes arrived before the worker's first word; they begin with ${start}`,
+      )
     }
-    if (this.#noise.length > MAX_NOISE_BYTES) {
-      throw new ProtocolError(`more than ${MAX_NOISE_BYTES} bytes arrived before the worker's marker, such as ${quote(chunk, 0)}`)
-    }
-    return chunk.length
+    if (found < 0) return chunk.length
+    this.#noise = this.#noise.slice(0, found)
+    this.#marker = undefined
+    return found + marker.length - before
   }
 
   #cut(chunk: Uint8Array, start: number): void {
@@ -94,10 +99,10 @@ export class FrameReader {
     const length = this.#headerView.getUint32(6)
     const fault = headerFault(this.#header[0] ?? 0, this.#header[1] ?? 0, length)
     if (fault === undefined) return length
-    const seen = new Uint8Array(HEADER_BYTES + Math.min(54, chunk.length - at))
-    seen.set(this.#header)
-    seen.set(chunk.subarray(at, at + 54), HEADER_BYTES)
-    throw new ProtocolError(`the worker sent ${fault}; the bytes are ${quote(seen, 0)}. Something else writes into the gateway's stream.`)
+    const seen = quote(joinPieces([this.#header, chunk.subarray(at)]))
+    throw new ProtocolError(
+      `the worker sent ${fault}; the bytes are ${seen}. Something else writes into the gateway's stream.`,
+    )
   }
 
   #emit(): void {
@@ -108,9 +113,9 @@ export class FrameReader {
   }
 }
 
-/** Bytes as an error shows them: printable ASCII as it is, the rest escaped, 64 bytes at most. */
-export function quote(bytes: Uint8Array, start: number): string {
-  return JSON.stringify(latin1(bytes.subarray(start, start + 64)))
+/** Bytes as an error shows them. */
+function quote(bytes: Uint8Array): string {
+  return JSON.stringify(latin1(bytes.subarray(0, QUOTED_BYTES)))
 }
 
 function latin1(bytes: Uint8Array): string {

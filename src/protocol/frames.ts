@@ -35,32 +35,48 @@ export const ITEM_OVERHEAD: number = 128
 /** Bytes of window of a channel, each way. */
 export const WINDOW_BYTES: number = 16 * 1024 * 1024
 
-const flagsOf: ReadonlyMap<number, number> = new Map([
-  [Kind.HELLO, 0],
-  [Kind.SETUP, 0],
-  [Kind.PUSH, Flag.MORE],
-  [Kind.EXEC, Flag.MORE],
-  [Kind.OPEN, 0],
-  [Kind.DATA, Flag.MORE],
-  [Kind.CREDIT, 0],
-  [Kind.END, 0],
-  [Kind.CLOSE, Flag.MORE | Flag.ERROR],
-  [Kind.OUTPUT, Flag.STDOUT | Flag.STDERR],
-  [Kind.STATUS, 0],
-  [Kind.TERMINATE, 0],
+/** What a header may say for its kind: the flags, and where it is fixed the payload's length. */
+interface Rule {
+  readonly flags: number
+  readonly bytes?: number
+}
+
+const rules: ReadonlyMap<number, Rule> = new Map<number, Rule>([
+  [Kind.HELLO, { flags: 0 }],
+  [Kind.SETUP, { flags: 0 }],
+  [Kind.PUSH, { flags: Flag.MORE }],
+  [Kind.EXEC, { flags: Flag.MORE }],
+  [Kind.OPEN, { flags: 0, bytes: 0 }],
+  [Kind.DATA, { flags: Flag.MORE }],
+  [Kind.CREDIT, { flags: 0, bytes: 4 }],
+  [Kind.END, { flags: 0, bytes: 0 }],
+  [Kind.CLOSE, { flags: Flag.MORE | Flag.ERROR }],
+  [Kind.OUTPUT, { flags: Flag.STDOUT | Flag.STDERR }],
+  [Kind.STATUS, { flags: 0 }],
+  [Kind.TERMINATE, { flags: 0, bytes: 4 }],
 ])
 
 /** Says what is wrong with a header, in words for an error; undefined when it may stand. */
 export function headerFault(kind: number, flags: number, length: number): string | undefined {
-  const allowed = flagsOf.get(kind)
-  if (allowed === undefined) return `unknown kind of frame: ${kind}`
-  if ((flags & ~allowed) !== 0) return `flags ${flags} on a frame of kind ${kind}`
+  const rule = rules.get(kind)
+  if (rule === undefined) return `an unknown kind of frame: ${kind}`
+  if ((flags & ~rule.flags) !== 0) return `flags ${flags} on a frame of kind ${kind}`
   if (length > MAX_FRAME_BYTES) return `a frame of ${length} bytes, more than the ${MAX_FRAME_BYTES} allowed`
+  if (rule.bytes !== undefined && length !== rule.bytes) {
+    return `a frame of kind ${kind} with ${length} bytes instead of ${rule.bytes}`
+  }
   return undefined
 }
 
 /** Writes a header at `at`. */
-export function encodeHeader(target: DataView, at: number, kind: number, flags: number, channel: number, length: number): void {
+export function encodeHeader(
+  target: DataView,
+  at: number,
+  kind: number,
+  flags: number,
+  channel: number,
+  length: number,
+): void {
   target.setUint8(at, kind)
   target.setUint8(at + 1, flags)
   target.setUint32(at + 2, channel)
@@ -68,7 +84,12 @@ export function encodeHeader(target: DataView, at: number, kind: number, flags: 
 }
 
 /** A whole small frame: for control frames, whose payload is a few bytes. */
-export function encodeFrame(kind: number, flags: number, channel: number, payload: Uint8Array = new Uint8Array(0)): Uint8Array {
+export function encodeFrame(
+  kind: number,
+  flags: number,
+  channel: number,
+  payload: Uint8Array = new Uint8Array(0),
+): Uint8Array {
   const frame = new Uint8Array(HEADER_BYTES + payload.length)
   encodeHeader(new DataView(frame.buffer), 0, kind, flags, channel, payload.length)
   frame.set(payload, HEADER_BYTES)

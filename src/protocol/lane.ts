@@ -2,7 +2,11 @@
  * One channel as the connection sees it: its state, its two windows, what waits to be sent and what has half arrived.
  * A lane sends strictly in order; which lane has its turn is the connection's choice.
  */
-import { ITEM_OVERHEAD, Kind } from './frames.js'
+import { ProtocolError } from '../errors.js'
+import { Fragments } from './fragments.js'
+import { joinPieces } from './frame-reader.js'
+import { Kind } from './frames.js'
+import { Slab } from './slab.js'
 import { type ChannelEvent, type ChannelState, maySend, nextState } from './states.js'
 import { itemCost, ReceiveWindow, SendWindow } from './window.js'
 
@@ -12,44 +16,65 @@ export interface Outbound {
   readonly flags: number
   readonly parts: readonly Uint8Array[]
   readonly size: number
-  /** Called once: with nothing when the last byte has been handed over, with true when it never will be. */
+  /** Called once: with nothing when the item has left, with true when it never will. */
   readonly onDone?: ((dropped?: boolean) => void) | undefined
 }
+
+/** What bounds a lane, in bytes. */
+export interface LaneLimits {
+  readonly windowBytes: number
+  readonly maxItemBytes: number
+}
+
+// What may wait as views of the chunks it came in. An item costs 128 at least, so at most 256 chunks of 64 KiB are kept alive: a window's worth.
+const VIEWS_BYTES = 32 * 1024
 
 /** The connection's side of one channel. */
 export class Lane {
   readonly id: number
-  state: ChannelState = 'open'
   /** Whether it stands in the connection's queue of lanes that have something to send. */
   isReady = false
+  #state: ChannelState = 'open'
+  #hasQueuedEnd = false
+  #hasQueuedClose = false
   readonly #sendWindow: SendWindow
-  readonly #receiveWindow: ReceiveWindow
   readonly #outbound: Outbound[] = []
-  // Where in the first outbound's parts the next fragment starts.
+  // Where in the first outbound the next fragment starts: so many bytes in, at an offset in one of its parts.
+  #sent = 0
   #part = 0
   #offset = 0
-  #sent = 0
-  #pieces: Uint8Array[] = []
-  /** Bytes of the item that is still arriving. */
-  pendingBytes = 0
-  #isLeaving = false
+  readonly #receiveWindow: ReceiveWindow
+  readonly #item: Fragments
+  readonly #reason: Fragments
+  readonly #slab = new Slab()
 
-  constructor(id: number, windowBytes: number) {
+  constructor(id: number, { windowBytes, maxItemBytes }: LaneLimits) {
     this.id = id
     this.#sendWindow = new SendWindow(windowBytes)
     this.#receiveWindow = new ReceiveWindow(windowBytes)
+    this.#item = new Fragments(maxItemBytes)
+    this.#reason = new Fragments(maxItemBytes)
+  }
+
+  get state(): ChannelState {
+    return this.#state
   }
 
   /** Whether items may be sent: the state allows it, and no END or CLOSE waits behind what was sent before. */
   get maySend(): boolean {
-    return !this.#isLeaving && maySend(this.state)
+    return !this.#hasQueuedEnd && !this.#hasQueuedClose && maySend(this.#state)
+  }
+
+  /** Whether we may close: once, also behind an END. */
+  get mayClose(): boolean {
+    return !this.#hasQueuedClose
   }
 
   /** Whether a fragment could go out now: an item that has been started always may. */
   get canAdvance(): boolean {
     const first = this.#outbound[0]
     if (first === undefined) return false
-    return first.kind !== Kind.DATA || this.#sent > 0 || this.#part > 0 || this.#sendWindow.hasRoom
+    return first.kind !== Kind.DATA || this.#sent > 0 || this.#sendWindow.hasRoom
   }
 
   /** Whether an item could go out at once: nothing waits before it, and the window has room. */
@@ -62,12 +87,15 @@ export class Lane {
     this.#sendWindow.take(itemCost(payloadBytes))
   }
 
+  /** @throws {@link ProtocolError} when the table of states has no row for the event. */
   move(event: ChannelEvent): void {
-    this.state = nextState(this.state, event, this.id)
+    this.#state = nextState(this.#state, event, this.id)
+    if (this.#state === 'closing') this.#item.clear()
   }
 
   enqueue(outbound: Outbound): void {
-    if (outbound.kind !== Kind.DATA) this.#isLeaving = true
+    if (outbound.kind === Kind.END) this.#hasQueuedEnd = true
+    if (outbound.kind === Kind.CLOSE) this.#hasQueuedClose = true
     this.#outbound.push(outbound)
   }
 
@@ -93,7 +121,7 @@ export class Lane {
   #walk(parts: readonly Uint8Array[], length: number, onPart: (bytes: Uint8Array) => void): void {
     let left = length
     while (left > 0) {
-      const part = parts[this.#part] ?? new Uint8Array(left)
+      const part = parts[this.#part] ?? new Uint8Array(left) // never absent: an outbound's size is that of its parts
       const bytes = this.#offset === 0 && part.length <= left ? part : part.subarray(this.#offset, this.#offset + left)
       onPart(bytes)
       left -= bytes.length
@@ -106,34 +134,52 @@ export class Lane {
     this.#sent += length
   }
 
-  /** Gives up all that waits, because the peer has closed; what was sent in part stays in part, as the peer drops it. */
+  /** Gives up all that waits, because the channel is over; the peer drops an item of which it has only a part. */
   drop(): void {
     for (const outbound of this.#outbound.splice(0)) outbound.onDone?.(true)
     this.#part = this.#offset = this.#sent = 0
-    this.#pieces = []
+    this.#item.clear()
   }
 
-  /** Takes a fragment that arrived; returns the item's pieces when it is complete. */
-  arrive(pieces: readonly Uint8Array[], hasMore: boolean): readonly Uint8Array[] | undefined {
+  /**
+   * Takes a fragment that arrived; returns the item when it is complete.
+   *
+   * @throws {@link ProtocolError} when no item may come, the window is used up, or the item is too large.
+   */
+  onData(pieces: readonly Uint8Array[], hasMore: boolean): Uint8Array | undefined {
     this.move('receiveData')
-    if (this.state === 'closing') return undefined
-    if (!hasMore && this.#pieces.length === 0) return pieces
-    for (const piece of pieces) this.pendingBytes += piece.length
-    this.#pieces.push(...pieces)
-    if (hasMore) return undefined
-    const item = this.#pieces
-    this.#pieces = []
-    this.pendingBytes = 0
-    return item
+    if (this.#state === 'closing') return undefined
+    if (!this.#item.isPartial) this.#receiveWindow.start()
+    const whole = this.#item.add(pieces, hasMore, this.id)
+    if (whole === undefined) return undefined
+    const item = joinPieces(whole)
+    this.#receiveWindow.arrive(itemCost(item.length))
+    return this.#receiveWindow.held > VIEWS_BYTES ? this.#slab.keep(item) : item
   }
 
+  /** @throws {@link ProtocolError} when no END may come, or an item is not complete, which no frame could complete any more. */
+  onEnd(): void {
+    this.move('receiveEnd')
+    if (this.#item.isPartial) throw new ProtocolError(`END amid an item on channel ${this.id}`)
+  }
+
+  /** Takes a fragment of a CLOSE; returns its payload when it is complete. An item that has half arrived is dropped. */
+  onClose(pieces: readonly Uint8Array[], hasMore: boolean): Uint8Array | undefined {
+    const whole = this.#reason.add(pieces, hasMore, this.id)
+    if (whole === undefined) return undefined
+    this.move('receiveClose')
+    this.drop()
+    return joinPieces(whole)
+  }
+
+  /** @throws {@link ProtocolError} for more than is outstanding. */
   onCredit(cost: number): void {
-    if (this.state !== 'closing') this.#sendWindow.giveBack(cost)
+    if (this.#state !== 'closing') this.#sendWindow.giveBack(cost)
   }
 
   /** Counts an item as consumed; returns the credit that is to be sent now, often none. */
   consume(payloadBytes: number): number {
-    const due = this.#receiveWindow.consume(payloadBytes + ITEM_OVERHEAD)
-    return this.state === 'closing' || this.state === 'gone' ? 0 : due
+    const due = this.#receiveWindow.consume(itemCost(payloadBytes))
+    return this.#state === 'closing' ? 0 : due
   }
 }

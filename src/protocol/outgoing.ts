@@ -5,7 +5,7 @@ import { encodeHeader, HEADER_BYTES } from './frames.js'
 
 const SLAB_BYTES = 64 * 1024
 // Below this a copy is cheaper than one more buffer in a gathered write.
-const COPY_BYTES = 4096
+const COPY_BYTES = 16 * 1024
 
 /** Gathers frames into as few chunks as is cheap. A chunk that was taken is never written to again. */
 export class Outgoing {

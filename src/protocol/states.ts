@@ -12,7 +12,13 @@ export type ChannelEvent = 'receiveData' | 'receiveEnd' | 'receiveClose' | 'send
 type Row = Readonly<Partial<Record<ChannelEvent, ChannelState>>>
 
 const table: Readonly<Record<ChannelState, Row>> = {
-  open: { receiveData: 'open', receiveEnd: 'receiveEnded', receiveClose: 'gone', sendEnd: 'sendEnded', sendClose: 'closing' },
+  open: {
+    receiveData: 'open',
+    receiveEnd: 'receiveEnded',
+    receiveClose: 'gone',
+    sendEnd: 'sendEnded',
+    sendClose: 'closing',
+  },
   sendEnded: { receiveData: 'sendEnded', receiveEnd: 'bothEnded', receiveClose: 'gone', sendClose: 'closing' },
   receiveEnded: { receiveClose: 'gone', sendEnd: 'bothEnded', sendClose: 'closing' },
   bothEnded: { receiveClose: 'gone', sendClose: 'closing' },

@@ -29,24 +29,50 @@ export class SendWindow {
 
   /** @throws {@link ProtocolError} when the peer gives back more than it has. */
   giveBack(cost: number): void {
-    if (cost > this.#outstanding) throw new ProtocolError(`CREDIT for ${cost} bytes when ${this.#outstanding} are outstanding`)
+    if (cost > this.#outstanding) {
+      throw new ProtocolError(`CREDIT for ${cost} bytes when ${this.#outstanding} are outstanding`)
+    }
     this.#outstanding -= cost
   }
 }
 
-/** The window for what we receive: consumed bytes are given back in batches. */
+/** The window for what we receive: the peer is held to it, and consumed bytes are given back in batches. */
 export class ReceiveWindow {
-  readonly #batch: number
+  readonly #bytes: number
+  #held = 0
   #due = 0
 
   constructor(bytes: number) {
-    this.#batch = bytes / 4
+    this.#bytes = bytes
+  }
+
+  /** The cost of what has arrived and has not been consumed. */
+  get held(): number {
+    return this.#held
+  }
+
+  /**
+   * Checks that the peer may start an item. What is on its way to it as credit counts as given back, so it can never
+   * seem to have more room to us than to itself.
+   *
+   * @throws {@link ProtocolError} when its window is used up.
+   */
+  start(): void {
+    const outstanding = this.#held + this.#due
+    if (outstanding >= this.#bytes) {
+      throw new ProtocolError(`an item beyond the window: ${outstanding} bytes of ${this.#bytes} are outstanding`)
+    }
+  }
+
+  arrive(cost: number): void {
+    this.#held += cost
   }
 
   /** Counts what was consumed; returns what to give back now, often nothing. */
   consume(cost: number): number {
+    this.#held -= cost
     this.#due += cost
-    if (this.#due < this.#batch) return 0
+    if (this.#due < this.#bytes / 4) return 0
     const due = this.#due
     this.#due = 0
     return due

@@ -6,7 +6,9 @@ import { FrozenSet, Tuple } from '../values.js'
 /** An object that is nothing but its properties, also one without a prototype or of another realm. */
 export function isPlainObject(value: object): value is Record<string, unknown> {
   const prototype: unknown = Object.getPrototypeOf(value)
-  return prototype === Object.prototype || prototype === null || Object.getPrototypeOf(prototype) === null
+  if (prototype === Object.prototype || prototype === null) return true
+  const isRoot = typeof prototype === 'object' && Object.getPrototypeOf(prototype) === null
+  return isRoot && Object.hasOwn(prototype, 'isPrototypeOf')
 }
 
 /** What the reader makes of a dict with string keys. */

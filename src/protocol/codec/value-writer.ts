@@ -83,9 +83,8 @@ export class ValueWriter {
   #object(value: object): void {
     const known = this.#memo.get(value)
     if (known !== undefined) return this.#out.get(known)
-    const prototype: unknown = Object.getPrototypeOf(value)
-    if (prototype === Object.prototype && isPlainObject(value)) this.#dict(value)
-    else if (prototype === Array.prototype && Array.isArray(value)) this.#list(value)
+    if (isPlainObject(value)) this.#dict(value)
+    else if (Object.getPrototypeOf(value) === Array.prototype && Array.isArray(value)) this.#list(value)
     else this.#instance(value)
   }
 
@@ -98,7 +97,6 @@ export class ValueWriter {
     if (value instanceof Map) return this.#map(value)
     if (value instanceof Set) return this.#set(value)
     if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) return this.#binary(value)
-    if (isPlainObject(value)) return this.#dict(value)
     const channelId = this.#options.channelId?.(value)
     if (channelId !== undefined) return this.#call(value, CHANNEL_MODULE, 'Channel', [channelId])
     const document = toDocument(value)
