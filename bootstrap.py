@@ -90,8 +90,17 @@ for _module in ('__builtin__', 'builtins'):
 
 def dumps(value, channel_id=None, protocol=PROTOCOL):
     """The payload of a value. `channel_id` gives the id of a channel, and None for any other object."""
-    if type(value) in SCALARS:  # what round trips are made of: three times as fast as asking
-        return pickle.dumps(value, protocol)
+    return b''.join(dump_parts(value, channel_id, protocol))
+
+
+class Parts(list):
+    write = list.append
+
+
+def dump_parts(value, channel_id, protocol=PROTOCOL):
+    """The payload in parts: long bytes are a part of their own, and are not copied."""
+    if type(value) in SCALARS and (type(value) is not bytes or len(value) < FRAGMENT_BYTES):  # three times as fast as asking
+        return [pickle.dumps(value, protocol)]
     answers = []
 
     def ask(value):
@@ -102,12 +111,12 @@ def dumps(value, channel_id=None, protocol=PROTOCOL):
             answers.append(answers_for(channel_id, protocol))
         return answers[0](value)
 
-    out = BytesIO()
+    parts = Parts()
     try:
-        pickler = Pickler(out, protocol)
+        pickler = Pickler(parts, protocol)
         setattr(pickler, HOOK, ask)
         pickler.dump(value)
-        return out.getvalue()
+        return parts
     except Exception as e:
         from _tendril.reducing import explain
         raise explain(e, value, channel_id)
@@ -115,7 +124,7 @@ def dumps(value, channel_id=None, protocol=PROTOCOL):
 
 def loads(payload, channel=None):
     """The value of a payload. `channel` gives the channel with an id."""
-    if len(payload) <= SHORT_BYTES and len(payload.translate(None, NAMING)) == len(payload):
+    if len(payload) <= SHORT_BYTES and type(payload) is not list and len(payload.translate(None, NAMING)) == len(payload):
         try:
             return pickle.loads(payload)
         except Exception as e:
@@ -131,9 +140,14 @@ def loads(payload, channel=None):
         return NAMES[module, name]
 
     try:
-        source = BytesIO(bytes(payload))
-        if not PY2 and payload[1] < 4:  # without frames, the unpickler would read from a BytesIO byte by byte
-            source = BufferedReader(source)
+        if type(payload) is list and payload[0][1:2] >= b'\4':
+            from _tendril.pieces import Pieces
+            source = Pieces(payload)
+        else:
+            data = b''.join(payload) if type(payload) is list else bytes(payload)
+            source = BytesIO(data)
+            if not PY2 and data[1] < 4:  # without frames, the unpickler would read from a BytesIO byte by byte
+                source = BufferedReader(source)
         unpickler = Unpickler(source)
         setattr(unpickler, FIND, find)
         unpickler.persistent_load = lambda pid: find(pid[0], pid[1])(*pid[2])
@@ -232,6 +246,7 @@ class Worker(object):
         self.fd_in, self.fd_out = private(os.dup(0)), private(os.dup(1))
         self.main = _thread.get_ident()
         self.chunks, self.have, self.need = [], 0, 0  # of a frame that is still arriving
+        self.partial = None        # channel, flags and bytes left of a long DATA frame
         self.parts = {}            # fragments of EXEC, PUSH and CLOSE, by kind and channel
         self.writing = FairLock()
         self.control = deque()     # frames that go before any other, and that nobody waits to have written
@@ -254,14 +269,6 @@ class Worker(object):
         self.channels[channel.id] = channel
         self.post(OPEN, channel.id)
         return channel
-
-    def info(self):
-        try:
-            cwd = os.getcwd()
-        except OSError:
-            cwd = None
-        return {'pid': os.getpid(), 'executable': sys.executable, 'version_info': list(sys.version_info), 'platform': sys.platform,
-                'implementation': 'PyPy' if '__pypy__' in sys.builtin_module_names else 'CPython', 'cwd': cwd}
 
     # Reading. A thread of its own acts on frames. As soon as a thread has time to wait, `_tendril.reading` has those that wait
     # read for themselves: that saves a hop from thread to thread, which is most of a round trip.
@@ -314,12 +321,20 @@ class Worker(object):
     def on_chunk(self, data):
         at, size = 0, len(data)
         try:
+            if self.partial:
+                channel_id, flags, left = self.partial
+                at = min(left, size)
+                self.partial = (channel_id, flags, left - at) if at < left else None
+                self.channels[channel_id]._on_data(flags | MORE if at < left else flags, data[:at])
             while size - at >= HEADER.size:
                 kind, flags, channel_id, length = HEADER.unpack_from(data, at)
                 stop = at + HEADER.size + length
                 if stop > size:
                     if length > MAX_FRAME_BYTES:
                         raise ProtocolError('a frame of %d bytes' % length)
+                    if kind == DATA and stop - size > READ_BYTES:  # what is there is a fragment for us: joining costs
+                        self.partial = (channel_id, flags, stop - size)
+                        return self.channels[channel_id]._on_data(flags | MORE, data[at + HEADER.size:])
                     break
                 if kind == DATA:
                     self.channels[channel_id]._on_data(flags, data[at + HEADER.size:stop])
@@ -345,27 +360,8 @@ class Worker(object):
             self.channels[channel_id]._on_frame(kind, flags, payload)
 
     def on_setup(self, _, payload):
-        setup, error = loads(payload), None
-        self.id, self.execmodel, self.window = setup['id'], setup['execmodel'], setup['window']
-        sys.dont_write_bytecode = sys.dont_write_bytecode or setup['dont_write_bytecode']
-        try:
-            if setup['nice']:
-                os.nice(setup['nice'])
-            if setup['chdir']:
-                if not os.path.isdir(setup['chdir']):
-                    os.makedirs(setup['chdir'])
-                os.chdir(setup['chdir'])
-        except (EnvironmentError, AttributeError) as e:
-            error = str(e)
-        from _tendril import channel, output
-        self.channel, self.output = channel, output.Output()
-        if hasattr(os, 'fork'):
-            from _tendril import guard
-            guard.start()
-        hello = dumps(dict(self.info(), version=VERSION, pickle=PROTOCOL, error=error))
-        os.write(self.fd_out, self.marker.encode('ascii') + HEADER.pack(HELLO, 0, 0, len(hello)) + hello)
-        if error is not None:
-            os._exit(1)
+        from _tendril.setup import apply
+        apply(loads(payload))
 
     def on_push(self, _, payload):
         self.sources.update(loads(zlib.decompress(payload)))
@@ -388,9 +384,8 @@ class Worker(object):
         return channel
 
     def on_status(self, request, payload):
-        self.post(STATUS, request, dumps(dict(
-            self.info(), execmodel=self.execmodel, num_executing=len(self.executing),
-            num_channels=sum(not channel._closed for channel in list(self.channels.values())))))
+        from _tendril.setup import status
+        self.post(STATUS, request, dumps(status()))
 
     def on_terminate(self, _, payload):
         self.leave(struct.unpack('>I', payload)[0] / 1000.0)
@@ -401,12 +396,11 @@ class Worker(object):
 
     def write(self, kind, channel_id, payload, channel=None, flags=0):
         """Writes a payload in fragments, between which other threads have their turn. Stops when `channel` has been closed."""
-        size = len(payload)
-        if size <= FRAGMENT_BYTES:
+        if len(payload) <= FRAGMENT_BYTES:
             return self.write_frame(kind, flags, channel_id, payload, channel)
         view = payload if PY2 else memoryview(payload)
-        for at in range(0, size, FRAGMENT_BYTES):
-            more = MORE if at + FRAGMENT_BYTES < size else 0
+        for at in range(0, len(payload), FRAGMENT_BYTES):
+            more = MORE if at + FRAGMENT_BYTES < len(payload) else 0
             self.write_frame(kind, flags | more, channel_id, view[at:at + FRAGMENT_BYTES], channel)
 
     def write_frame(self, kind, flags, channel_id, payload, channel):

@@ -14,11 +14,13 @@ export function wireSize(item) {
 }
 
 /** Microseconds of an echo. */
-export async function roundTrip(python, times) {
+export async function roundTrips(python, { ROUND_TRIPS, WARM_UP }) {
   const child = start(python, 'import os\nwhile 1: os.write(1, os.read(0, 65536))')
+  const measure = async () => ((await timed(() => echo(child, ROUND_TRIPS))) * 1e3) / ROUND_TRIPS
   try {
-    await echo(child, 500)
-    return ((await timed(() => echo(child, times))) * 1e3) / times
+    const cold = await measure()
+    await echo(child, WARM_UP)
+    return { cold, awaited: await measure() }
   } finally {
     child.kill()
   }

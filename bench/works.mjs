@@ -4,7 +4,7 @@
 import * as raw from './raw.mjs'
 import * as tendril from './tendril_side.mjs'
 
-const { CHANNELS, EXECS, GATEWAYS, INTS, ROUND_TRIPS, UNREAD_MIB } = tendril
+const { CHANNELS, EXECS, GATEWAYS, INTS, UNREAD_MIB } = tendril
 
 /**
  * A work: its `name`; its `rows`, each with the `key` of a figure, a `title`, a `unit`, a `bar` (none: for information) and
@@ -95,10 +95,10 @@ function roundTrips(name, how, { isPinned, bar }) {
     rows: [
       { key: 'awaited', title: `round trip, ${how}`, unit: 'µs', bar },
       { key: 'queued', title: '… send not awaited', unit: 'µs', peer: 'awaited' },
-      { key: 'warm', title: '… after 10,000 others', unit: 'µs', peer: 'awaited' },
-      { key: 'later', title: '… on a later task, warm', unit: 'µs', peer: 'awaited' },
+      { key: 'later', title: '… on a second task', unit: 'µs', peer: 'awaited' },
+      { key: 'cold', title: '… the first of a process', unit: 'µs' },
     ],
-    raw: async (python) => ({ awaited: await raw.roundTrip(python, ROUND_TRIPS) }),
+    raw: (python) => raw.roundTrips(python, tendril),
     tendril: tendril.roundTrips,
   }
 }

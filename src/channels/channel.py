@@ -5,8 +5,10 @@ The names are execnet's, so that code written for it runs unchanged.
 import struct
 
 import _tendril
-from _tendril import (CLOSE, CREDIT, DATA, END, ERROR, ITEM_OVERHEAD, MORE, DumpError, Mailbox, ProtocolError, TimeoutError, _thread, dumps,
-                      loads, worker)
+from _tendril import (CLOSE, CREDIT, DATA, END, ERROR, FRAGMENT_BYTES, ITEM_OVERHEAD, MORE, DumpError, Mailbox, ProtocolError,
+                      TimeoutError, _thread, dump_parts, dumps, loads, worker)
+
+LONG_BYTES = 1024 * 1024  # of an item whose pieces are not joined before it is decoded
 
 
 class RemoteError(Exception):
@@ -45,21 +47,26 @@ class Channel(object):
         self._callback = self._error = None
         self._closed = self._ended = False  # we may not send any more; the peer sends no more
         self._over = Mailbox()   # ENDED when no item can arrive any more
-        self._over.by_frames = False
 
     def __repr__(self):
         return '<Channel id=%d %s>' % (self.id, 'closed' if self._closed else 'open')
 
     def send(self, item):
         """Sends a value; blocks while the other side's window is full. Raises DumpError (nothing is sent) or IOError."""
-        payload = dumps(item, channel_id)
+        parts = dump_parts(item, channel_id)
+        size = sum(map(len, parts))
+        if size <= FRAGMENT_BYTES:
+            parts = [b''.join(parts)]
         with self._sending:
             while self._is_full() and not self._closed and not worker.leaving:
                 worker.wait(self._credits)
             if self._closed or self._is_full():
                 raise IOError('cannot send to %r' % self)
-            self._sent += len(payload) + ITEM_OVERHEAD
-            worker.write(DATA, self.id, payload, self)
+            self._sent += size + ITEM_OVERHEAD
+            last = parts.pop()
+            for part in parts:
+                worker.write(DATA, self.id, part, self, MORE)
+            worker.write(DATA, self.id, last, self)
 
     def _is_full(self):
         return self._sent - self._given_back >= worker.window
@@ -102,7 +109,8 @@ class Channel(object):
         """Calls `callback(item)` for what has arrived and what will, in order, in a thread of its own; then `callback(endmarker)`."""
         if self._callback is not None:
             raise IOError('%r has callback already registered' % self)
-        self._callback = callback
+        self._over, self._callback = Mailbox(), callback
+        self._over.by_frames = False
         from _tendril.callbacks import deliver
         worker.start_thread(deliver, self, callback, endmarker)
 
@@ -135,8 +143,9 @@ class Channel(object):
     def _no_more_items(self):
         self._items.put(ENDED)
         self._credits.put(None)
+        over = self._over
         if self._callback is None:
-            self._over.put(ENDED)
+            over.put(ENDED)
 
     # Frames that arrive. Nothing here waits.
 
@@ -152,8 +161,9 @@ class Channel(object):
             self._parts.append(payload)
             if flags & MORE:
                 return
-            payload = b''.join(self._parts)
-            self._parts = []
+            parts, self._parts = self._parts, []
+            size = sum(map(len, parts))
+            return self._items.put((parts if size > LONG_BYTES else b''.join(parts), size + ITEM_OVERHEAD))
         self._items.put((payload, len(payload) + ITEM_OVERHEAD))
 
     def _on_credit(self, flags, payload):

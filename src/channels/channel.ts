@@ -2,7 +2,7 @@
  * What users hold of a conversation with remote code: send and receive items until it ends. Bytes, ids and windows
  * belong to the link underneath, which hands items in (`deliver`, `endItems`) and takes them out (`ChannelLink`).
  */
-import { ChannelClosedError, EndOfChannelError, TimeoutError } from '../errors.js'
+import { BootstrapError, ChannelClosedError, EndOfChannelError, GatewayClosedError, TimeoutError } from '../errors.js'
 import { checkWait, ENDED, ItemQueue, TIMED_OUT, type WaitOptions } from './item-queue.js'
 import { readableOf, writableOf } from './streams.js'
 
@@ -30,6 +30,12 @@ export type MakeError = () => Error
 export interface ChannelListener {
   onItem(): void
   onEnd(): void
+}
+
+/** An item that was taken and can be put back. */
+export interface Reservation<R> {
+  use(): R
+  putBack(): void
 }
 
 /** One end of a conversation with remote code; the other end is `channel` there. */
@@ -66,17 +72,17 @@ export class Channel<R = unknown, S = unknown, G = unknown> implements AsyncIter
    *
    * @returns Resolves when the channel's window has taken the item. Large byte arrays are not copied: leave them unchanged until then.
    * @throws {@link DumpError} when the item has no wire type; its `path` says where. Nothing is sent, the channel stays usable.
-   * @throws {@link ChannelClosedError} when the channel is closed.
-   * @throws {@link GatewayClosedError} when the gateway has ended.
+   * @throws {@link ChannelClosedError} when the channel is closed; `cause` is the failure that it ended with, if it was one.
+   * @throws {@link GatewayClosedError} when the gateway has ended, {@link BootstrapError} when it never came to life.
    * @see PROTOCOL.md §5 for windows.
    */
   async send(item: S): Promise<void> {
-    if (this.#isClosed || this.#hasSendEnded) throw this.#closedError('send')
+    if (this.#isClosed || this.#hasSendEnded) throw this.#closedError()
     const taken = this.#link.send(item)
     if (taken === true) return
     const release = this.#link.hold()
     try {
-      if (!(await taken)) throw this.#closedError('send')
+      if (!(await taken)) throw this.#closedError()
     } finally {
       release()
     }
@@ -103,12 +109,7 @@ export class Channel<R = unknown, S = unknown, G = unknown> implements AsyncIter
    * @see PROTOCOL.md §4 for what "closed" means on each side.
    */
   async receive(options: WaitOptions = {}): Promise<R> {
-    if (this.#owner !== undefined)
-      throw new ChannelClosedError(`cannot receive on ${this}: its items go to a ${this.#owner}`)
-    const arrival = await this.#take(options)
-    if (arrival === ENDED) throw this.#endError()
-    if (arrival === TIMED_OUT) throw new TimeoutError(`no item on ${this} after ${options.timeout} ms`)
-    return this.#use(arrival)
+    return this.#use(await this.#arrival(options))
   }
 
   /**
@@ -229,10 +230,16 @@ export class Channel<R = unknown, S = unknown, G = unknown> implements AsyncIter
     if (this.#arrivals.isEnded) listener.onEnd()
   }
 
-  /** @internal The oldest item that arrived, for whoever was told of it. */
-  takeNow(): R | undefined {
+  /** @internal The oldest item that arrived, for whoever was told of it; absent when closing the channel dropped it. */
+  takeNow(): readonly [R] | undefined {
     const arrival = this.#arrivals.shift()
-    return arrival === undefined ? undefined : this.#use(arrival)
+    return arrival && [this.#use(arrival)]
+  }
+
+  /** @internal As `receive`, in two steps: the item is used, or put back for whoever asks next. */
+  async reserve(options: WaitOptions): Promise<Reservation<R>> {
+    const arrival = await this.#arrival(options)
+    return { use: () => this.#use(arrival), putBack: () => this.#arrivals.unshift(arrival) }
   }
 
   /** @internal The next item for a transport that rides on this channel: as `receive`, but it does not keep the process alive. */
@@ -260,6 +267,16 @@ export class Channel<R = unknown, S = unknown, G = unknown> implements AsyncIter
       }
     }
     if ('endmarker' in options) await callback(options.endmarker as R) // the caller chose a marker that its callback knows
+  }
+
+  async #arrival(options: WaitOptions): Promise<Arrival> {
+    if (this.#owner !== undefined) {
+      throw new ChannelClosedError(`cannot receive on ${this}: its items go to a ${this.#owner}`)
+    }
+    const arrival = await this.#take(options)
+    if (arrival === ENDED) throw this.#endError()
+    if (arrival === TIMED_OUT) throw new TimeoutError(`no item on ${this} after ${options.timeout} ms`)
+    return arrival
   }
 
   async #take(options: WaitOptions): Promise<Arrival | typeof ENDED | typeof TIMED_OUT> {
@@ -300,13 +317,14 @@ export class Channel<R = unknown, S = unknown, G = unknown> implements AsyncIter
     this.endItems()
   }
 
-  #closedError(verb: string): Error {
-    if (this.#makeError !== undefined && !this.#hasSendEnded) {
-      return new ChannelClosedError(`cannot ${verb} on ${this}: it has been closed by a failure`, {
-        cause: this.#makeError(),
-      })
+  #closedError(): Error {
+    const failure = this.#makeError?.()
+    if (failure instanceof GatewayClosedError || failure instanceof BootstrapError) return failure
+    if (failure !== undefined) {
+      return new ChannelClosedError(`cannot send on ${this}: it has been closed by a failure`, { cause: failure })
     }
-    return new ChannelClosedError(`cannot ${verb} on ${this}: it is closed`)
+    const why = this.#isClosed ? 'it is closed' : 'its end has been sent'
+    return new ChannelClosedError(`cannot send on ${this}: ${why}`)
   }
 
   #endError(): Error {

@@ -20,6 +20,11 @@ interface Waiter<T> {
   settle(outcome: T | typeof ENDED | typeof TIMED_OUT): void
 }
 
+// A queue that is never empty has to get rid of its holes: when they are half of it, so that a copy costs little for each.
+const MIN_HOLES = 1024
+// What a timer can count, 24.8 days: beyond it setTimeout would fire at once. So long a wait is one without end.
+const MAX_TIMER_MS = 2 ** 31 - 1
+
 /** An unbounded queue with an end. What bounds it is the window of the channel that fills it. */
 export class ItemQueue<T> {
   #items: T[] = []
@@ -52,11 +57,18 @@ export class ItemQueue<T> {
     if (this.#head === this.#items.length) return undefined
     const item = this.#items[this.#head]
     this.#items[this.#head++] = undefined as T // a hole that is never read again: it lets go of the item
-    if (this.#head === this.#items.length) {
-      this.#items = []
+    if (this.#head === this.#items.length || (this.#head >= MIN_HOLES && this.#head * 2 >= this.#items.length)) {
+      this.#items = this.#items.slice(this.#head)
       this.#head = 0
     }
     return item
+  }
+
+  /** Puts back an item that was taken: it is the next to be taken again. */
+  unshift(item: T): void {
+    const waiter = this.#nextWaiter()
+    if (waiter !== undefined) waiter.settle(item)
+    else this.#items.splice(this.#head, 0, item)
   }
 
   /** Takes all items that are left. */
@@ -97,7 +109,8 @@ export class ItemQueue<T> {
         finish()
         reject(signal?.reason)
       }
-      const timer = timeout === undefined ? undefined : setTimeout(() => waiter.settle(TIMED_OUT), timeout)
+      const isTimed = timeout !== undefined && timeout <= MAX_TIMER_MS
+      const timer = isTimed ? setTimeout(() => waiter.settle(TIMED_OUT), timeout) : undefined
       signal?.addEventListener('abort', onAbort)
       this.#waiters.add(waiter)
     })

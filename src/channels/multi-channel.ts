@@ -1,5 +1,5 @@
 /** Several channels treated as one: send to each, receive from each, or gather from all as items arrive. */
-import type { Channel } from './channel.js'
+import type { Channel, Reservation } from './channel.js'
 import type { WaitOptions } from './item-queue.js'
 import { ReceiveQueue } from './receive-queue.js'
 
@@ -32,7 +32,11 @@ export class MultiChannel<R = unknown, S = unknown, G = unknown> implements Iter
     return this.#channels[Symbol.iterator]()
   }
 
-  /** Sends an item on every channel; resolves when every window has taken it. Rejects with the first failure, after all have been tried. */
+  /**
+   * Sends an item on every channel; resolves when every window has taken it.
+   *
+   * @throws What `send` throws, or an AggregateError of several, after all have been tried.
+   */
   async sendEach(item: S): Promise<void> {
     await all(this.#channels.map((channel) => channel.send(item)))
   }
@@ -42,16 +46,16 @@ export class MultiChannel<R = unknown, S = unknown, G = unknown> implements Iter
    *
    * @param options.withChannel - Gives pairs of channel and item.
    * @returns The items in the order of the channels.
-   * @throws What `receive` throws, for the first channel that failed.
+   * @throws What `receive` throws, for the first channel that failed. The items of the others stay: they can be received.
    */
   receiveEach(options: WaitOptions & { readonly withChannel: true }): Promise<[Channel<R, S, G>, R][]>
   receiveEach(options?: WaitOptions & { readonly withChannel?: false | undefined }): Promise<R[]>
   async receiveEach(
     options: WaitOptions & { readonly withChannel?: boolean | undefined } = {},
   ): Promise<R[] | [Channel<R, S, G>, R][]> {
-    const items = await Promise.all(this.#channels.map((channel) => channel.receive(options)))
-    if (options.withChannel !== true) return items
-    return this.#channels.map((channel, index) => [channel, items[index] as R]) // same length: one item a channel
+    const reserved = await reserveEach(this.#channels, options)
+    const items = reserved.map(([channel, item]): [Channel<R, S, G>, R] => [channel, item.use()])
+    return options.withChannel === true ? items : items.map(([, item]) => item)
   }
 
   /**
@@ -71,6 +75,27 @@ export class MultiChannel<R = unknown, S = unknown, G = unknown> implements Iter
    */
   async waitClose(options: WaitOptions = {}): Promise<void> {
     await all(this.#channels.map((channel) => channel.waitClose(options)))
+  }
+}
+
+type Reserved<C, R> = readonly [channel: C, item: Reservation<R>]
+
+/** Waits for an item of every channel. When one fails the others stop waiting, and give back what they have. */
+async function reserveEach<R, S, G>(
+  channels: readonly Channel<R, S, G>[],
+  options: WaitOptions,
+): Promise<Reserved<Channel<R, S, G>, R>[]> {
+  const failed = new AbortController()
+  const signal = options.signal ? AbortSignal.any([options.signal, failed.signal]) : failed.signal
+  const reserving = channels.map(async (channel) => [channel, await channel.reserve({ ...options, signal })] as const)
+  try {
+    return await Promise.all(reserving)
+  } catch (error) {
+    failed.abort()
+    for (const outcome of await Promise.allSettled(reserving)) {
+      if (outcome.status === 'fulfilled') outcome.value[1].putBack()
+    }
+    throw error
   }
 }
 

@@ -37,13 +37,17 @@ export class ReceiveQueue<R = unknown, S = unknown, G = unknown> implements Asyn
    * @throws {@link TimeoutError} when nothing arrived in time.
    */
   async get(options: WaitOptions = {}): Promise<[Channel<R, S, G>, R]> {
-    const turn = await this.#next(options)
-    if (turn === ENDED) throw new EndOfChannelError(`all ${this.#channels.length} channels have ended`)
-    if (turn === TIMED_OUT)
-      throw new TimeoutError(`no item on ${this.#channels.length} channels after ${options.timeout} ms`)
-    const { channel, isEnd } = turn
-    const item = isEnd ? this.#endmarker?.value : channel.takeNow()
-    return [channel, item as R] // the types of items and of the endmarker are the caller's claim
+    while (true) {
+      const turn = await this.#next(options)
+      if (turn === ENDED) throw new EndOfChannelError(`all ${this.#channels.length} channels have ended`)
+      if (turn === TIMED_OUT) {
+        throw new TimeoutError(`no item on ${this.#channels.length} channels after ${options.timeout} ms`)
+      }
+      const { channel, isEnd } = turn
+      if (isEnd) return [channel, this.#endmarker?.value as R] // the endmarker's type is the caller's claim
+      const taken = channel.takeNow()
+      if (taken !== undefined) return [channel, taken[0]]
+    }
   }
 
   /** Items until all channels have ended. */

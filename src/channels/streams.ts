@@ -38,8 +38,13 @@ export function writableOf<S>(channel: ItemSink<S>): WritableStream<S> {
     {
       write: (item) => channel.send(item),
       close: () => channel.sendEnd(),
-      abort: (reason) => channel.close(reason instanceof Error ? reason.message : String(reason)),
+      abort: (reason) => channel.close(textOf(reason)),
     },
     { highWaterMark: 1 },
   )
+}
+
+function textOf(reason: unknown): string {
+  if (reason === undefined) return 'the stream was aborted'
+  return reason instanceof Error ? reason.message : String(reason)
 }

@@ -17,6 +17,7 @@ class Output(object):
             flush(getattr(sys, name, None))  # a new stream: the old one may believe that it can seek
             stream = os.fdopen(fd, 'w', 1) if PY2 else open(fd, 'w', 1, 'utf-8', 'backslashreplace', closefd=False)
             setattr(sys, name, stream)
+            setattr(sys, '__%s__' % name, stream)  # Python 2 would close the descriptor with the last reference
         self.ready = select.select if os.name == 'posix' else None
 
     def forward(self):
@@ -55,7 +56,7 @@ class Output(object):
         flush(sys.stderr)
         if 'ctypes' in sys.modules:
             try:
-                sys.modules['ctypes'].pythonapi.fflush(None)
+                sys.modules['ctypes'].CDLL(None).fflush(None)
             except Exception:  # no such function in this process
                 pass
         if self.ready is not None:

@@ -7,7 +7,7 @@ import { ProtocolError } from '../errors.js'
 import { FrameReader, joinPieces } from './frame-reader.js'
 import { encodeFrame, encodeUint32, Flag, FRAGMENT_BYTES, Kind, WINDOW_BYTES } from './frames.js'
 import { Lane, type LaneLimits, type Outbound } from './lane.js'
-import { Outgoing } from './outgoing.js'
+import { Turns } from './turns.js'
 
 /** What happens on a connection. Each is called while `receive` runs, in the order of the stream. */
 export interface ConnectionEvents {
@@ -36,20 +36,13 @@ export interface ConnectionLimits {
 
 const MAX_ITEM_BYTES = 2 ** 31
 const MAX_CHANNELS = 65_536
-// Of an item that is sent without being queued, and of all that may be gathered so, before another channel has its turn.
-const SMALL_BYTES = 4096
-const AHEAD_BYTES = 64 * 1024
 
 /** One link, from the controller's end. */
 export class Connection {
   readonly #events: ConnectionEvents
   readonly #reader: FrameReader
   readonly #lanes = new Map<number, Lane>()
-  readonly #control: Uint8Array[] = []
-  #ready: Lane[] = []
-  readonly #outgoing = new Outgoing()
-  // What is in the bytes that were taken last: it has left when their owner comes for more.
-  #taken: Outbound[] = []
+  readonly #turns = new Turns()
   readonly #laneLimits: LaneLimits
   readonly #maxChannels: number
   #nextId = 1
@@ -57,7 +50,10 @@ export class Connection {
 
   constructor(events: ConnectionEvents, marker?: string, limits: ConnectionLimits = {}) {
     this.#events = events
-    this.#reader = new FrameReader((...frame) => this.#onFrame(...frame), marker)
+    this.#reader = new FrameReader(
+      (kind, flags, channel, pieces) => this.#onFrame(kind, flags, channel, pieces),
+      marker,
+    )
     this.#laneLimits = { windowBytes: WINDOW_BYTES, maxItemBytes: limits.maxItemBytes ?? MAX_ITEM_BYTES }
     this.#maxChannels = limits.maxChannels ?? MAX_CHANNELS
   }
@@ -120,14 +116,9 @@ export class Connection {
 
   /** Sends a small item at once, when nothing stands before it; false when it is to be queued. Most items of a conversation are such. */
   sendNow(channel: number, parts: readonly Uint8Array[]): boolean {
-    const [part] = parts
     const lane = this.#lanes.get(channel)
-    if (part === undefined || parts.length > 1 || part.length > SMALL_BYTES || !lane?.mayStartNow) return false
-    if (this.#ready.length > 0 || this.#outgoing.bytes > AHEAD_BYTES) return false
-    this.#gatherControl()
-    lane.countStarted(part.length)
-    this.#outgoing.header(Kind.DATA, 0, channel, part.length)
-    this.#outgoing.append(part)
+    const [part] = parts
+    if (lane === undefined || part === undefined || parts.length > 1 || !this.#turns.sendNow(lane, part)) return false
     this.#events.onOutgoing()
     return true
   }
@@ -160,7 +151,7 @@ export class Connection {
 
   /** The link is gone: nothing that waits to be sent ever will be. */
   dropAll(): void {
-    for (const outbound of this.#taken.splice(0)) outbound.onDone?.(true)
+    this.#turns.dropTaken()
     for (const lane of this.#lanes.values()) lane.drop()
     this.#lanes.clear()
   }
@@ -174,7 +165,7 @@ export class Connection {
 
   /** Asks the worker to leave within so many milliseconds. */
   sendTerminate(graceMs: number): void {
-    this.#sendControl(encodeFrame(Kind.TERMINATE, 0, 0, encodeUint32(graceMs)))
+    this.#sendControl(encodeFrame(Kind.TERMINATE, 0, 0, encodeUint32(Math.min(graceMs, 2 ** 32 - 1))))
   }
 
   /**
@@ -182,35 +173,7 @@ export class Connection {
    * Empty when nothing may be sent now. Call it again when what it returned has been written: then the items in it are done.
    */
   takeOutgoing(maxBytes: number): Uint8Array[] {
-    const outgoing = this.#outgoing
-    if (this.#taken.length > 0) for (const outbound of this.#taken.splice(0)) outbound.onDone?.()
-    this.#gatherControl()
-    while (outgoing.bytes < maxBytes) {
-      const lane = this.#ready.shift()
-      if (lane === undefined) break
-      lane.isReady = false
-      if (lane.canAdvance) this.#advance(lane)
-    }
-    return outgoing.take()
-  }
-
-  #gatherControl(): void {
-    for (const frame of this.#control) this.#outgoing.append(frame)
-    if (this.#control.length > 0) this.#control.length = 0
-  }
-
-  #advance(lane: Lane): void {
-    const outgoing = this.#outgoing
-    const done = lane.advance(
-      FRAGMENT_BYTES,
-      (outbound, length, isLast) =>
-        outgoing.header(outbound.kind, outbound.flags | (isLast ? 0 : Flag.MORE), lane.id, length),
-      (bytes) => outgoing.append(bytes),
-    )
-    if (done?.kind === Kind.END) lane.move('sendEnd')
-    if (done?.kind === Kind.CLOSE) lane.move('sendClose')
-    if (done?.onDone !== undefined) this.#taken.push(done)
-    this.#makeReady(lane)
+    return this.#turns.take(maxBytes)
   }
 
   #enqueue(
@@ -223,18 +186,12 @@ export class Connection {
     const lane = this.#lanes.get(channel)
     if (lane === undefined) return
     lane.enqueue({ kind, flags, parts, size: parts.reduce((sum, part) => sum + part.length, 0), onDone })
-    this.#makeReady(lane)
+    this.#turns.add(lane)
     this.#events.onOutgoing()
   }
 
-  #makeReady(lane: Lane): void {
-    if (lane.isReady || !lane.canAdvance) return
-    lane.isReady = true
-    this.#ready.push(lane)
-  }
-
   #sendControl(frame: Uint8Array): void {
-    this.#control.push(frame)
+    this.#turns.addControl(frame)
     this.#events.onOutgoing()
   }
 
@@ -299,7 +256,7 @@ export class Connection {
 
   #onCredit(lane: Lane, payload: Uint8Array): void {
     lane.onCredit(new DataView(payload.buffer, payload.byteOffset).getUint32(0))
-    this.#makeReady(lane)
+    this.#turns.add(lane)
     if (lane.isReady) this.#events.onOutgoing()
   }
 

@@ -99,7 +99,7 @@ export class FrameReader {
     const length = this.#headerView.getUint32(6)
     const fault = headerFault(this.#header[0] ?? 0, this.#header[1] ?? 0, length)
     if (fault === undefined) return length
-    const seen = quote(joinPieces([this.#header, chunk.subarray(at)]))
+    const seen = quote(joinPieces([this.#header, chunk.subarray(at, at + QUOTED_BYTES)]))
     throw new ProtocolError(
       `the worker sent ${fault}; the bytes are ${seen}. Something else writes into the gateway's stream.`,
     )

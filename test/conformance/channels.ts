@@ -102,7 +102,7 @@ export function channelSuite(subject: Subject): void {
           try:
               channel.receive()
           except channel.RemoteError as e:
-              report.send([str(e), e.formatted])
+              report.send([e.args[0], e.formatted])
     `
     await exec(source, { report }).close('out of paper: 50 % é')
     expect(await report.receive()).toEqual(['out of paper: 50 % é', 'out of paper: 50 % é'])

@@ -16,7 +16,8 @@ channel.receive()
 
 export function concurrencySuite(subject: Subject): void {
   it('lets several tasks that wait go on, the first one on the main thread', async () => {
-    const tasks = [1, 2, 3].map(() => subject.gateway.remoteExec(nameThread))
+    await using gateway = await subject.open()
+    const tasks = [1, 2, 3].map(() => gateway.remoteExec(nameThread))
     expect(await Promise.all(tasks.map((task) => task.receive()))).toEqual(['main', 'other', 'other'])
     await endAll(tasks)
   })

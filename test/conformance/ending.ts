@@ -80,7 +80,7 @@ export function endingSuite(subject: Subject): void {
 
   it('runs exit functions when it leaves in peace', async () => {
     const gateway = await subject.open()
-    gateway.remoteExec('import atexit, os; atexit.register(os.write, 1, b"leaving\\n")')
+    await gateway.remoteExec('import atexit, os; atexit.register(os.write, 1, b"leaving\\n")').waitClose()
     await gateway.exit()
     expect(subject.printed(gateway)).toEqual(['leaving'])
   })

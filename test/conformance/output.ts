@@ -15,9 +15,10 @@ export function outputSuite(subject: Subject): void {
   })
 
   it('tags lines with gateway, channel and stream', async () => {
-    const channel = subject.gateway.remoteExec('import sys; sys.stderr.write("oops\\n")')
+    await using gateway = await subject.open()
+    const channel = gateway.remoteExec('import sys; sys.stderr.write("oops\\n")')
     await channel.waitClose()
-    expect(subject.lines.at(-1)).toEqual({ gateway: subject.gateway.id, channel: channel.id, stream: 'stderr', text: 'oops' })
+    expect(subject.lines.at(-1)).toEqual({ gateway: gateway.id, channel: channel.id, stream: 'stderr', text: 'oops' })
   })
 
   it('delivers what is written to the file descriptors', async () => {

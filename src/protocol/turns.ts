@@ -1,0 +1,79 @@
+/**
+ * Whose turn it is to send (PROTOCOL.md §2): control frames first, then the channels that have something to send, a fragment
+ * each, round and round. So nothing waits longer than a fragment of every other channel, however large their items are.
+ */
+import { Flag, FRAGMENT_BYTES, Kind } from './frames.js'
+import type { Lane, Outbound } from './lane.js'
+import { Outgoing } from './outgoing.js'
+
+// Of an item that is sent without being queued, and of all that may be gathered so, before another channel has its turn.
+const SMALL_BYTES = 4096
+const AHEAD_BYTES = 64 * 1024
+
+/** The bytes of one connection on their way out. */
+export class Turns {
+  readonly #control: Uint8Array[] = []
+  readonly #ready: Lane[] = []
+  readonly #outgoing = new Outgoing()
+  // What is in the bytes that were taken last: it has left when their owner comes for more.
+  readonly #taken: Outbound[] = []
+
+  addControl(frame: Uint8Array): void {
+    this.#control.push(frame)
+  }
+
+  /** Gives a lane its turn behind the others, if it has something that may be sent and no turn yet. */
+  add(lane: Lane): void {
+    if (lane.isReady || !lane.canAdvance) return
+    lane.isReady = true
+    this.#ready.push(lane)
+  }
+
+  /** Sends a small item at once, when nothing stands before it; false when it has to be queued. */
+  sendNow(lane: Lane, item: Uint8Array): boolean {
+    if (item.length > SMALL_BYTES || !lane.mayStartNow) return false
+    if (this.#ready.length > 0 || this.#outgoing.bytes > AHEAD_BYTES) return false
+    this.#gatherControl()
+    lane.countStarted(item.length)
+    this.#outgoing.header(Kind.DATA, 0, lane.id, item.length)
+    this.#outgoing.append(item)
+    return true
+  }
+
+  /** Takes bytes to write, until `maxBytes` are reached. What was taken before has been written: its items are done. */
+  take(maxBytes: number): Uint8Array[] {
+    if (this.#taken.length > 0) for (const outbound of this.#taken.splice(0)) outbound.onDone?.()
+    this.#gatherControl()
+    while (this.#outgoing.bytes < maxBytes) {
+      const lane = this.#ready.shift()
+      if (lane === undefined) break
+      lane.isReady = false
+      if (lane.canAdvance) this.#advance(lane)
+    }
+    return this.#outgoing.take()
+  }
+
+  /** What was taken last may never be written. */
+  dropTaken(): void {
+    for (const outbound of this.#taken.splice(0)) outbound.onDone?.(true)
+  }
+
+  #gatherControl(): void {
+    for (const frame of this.#control) this.#outgoing.append(frame)
+    if (this.#control.length > 0) this.#control.length = 0
+  }
+
+  #advance(lane: Lane): void {
+    const outgoing = this.#outgoing
+    const done = lane.advance(
+      FRAGMENT_BYTES,
+      (outbound, length, isLast) =>
+        outgoing.header(outbound.kind, outbound.flags | (isLast ? 0 : Flag.MORE), lane.id, length),
+      (bytes) => outgoing.append(bytes),
+    )
+    if (done?.kind === Kind.END) lane.move('sendEnd')
+    if (done?.kind === Kind.CLOSE) lane.move('sendClose')
+    if (done?.onDone !== undefined) this.#taken.push(done)
+    this.add(lane)
+  }
+}
