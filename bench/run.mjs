@@ -3,7 +3,7 @@
 // all of them; the table shows medians over the rounds. Options: --only WORK[,WORK], --rounds N, --python PATH.
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { availableParallelism, cpus } from 'node:os'
+import { availableParallelism, cpus, loadavg } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
@@ -21,8 +21,11 @@ const { values: options } = parseArgs({
 const python = findPython()
 const execnet = prepareExecnet()
 const started = performance.now()
+const load = loadavg()[0]
 const rows = []
 console.log(`node ${process.version}, ${python}, ${availableParallelism()} cores of ${cpus()[0]?.model ?? 'unknown'}`)
+if (load > 0.5)
+  console.log(`this machine is busy (load ${load.toFixed(1)}): rows that two cores share are worse than they are`)
 if (execnet.missing !== undefined) console.log(`no execnet: ${execnet.missing}`)
 console.log(line(['', 'tendril', 'execnet', 'raw', '× execnet', '× raw', 'bar', '']))
 for (const work of chosenWorks()) {
@@ -163,7 +166,7 @@ function report() {
   const seconds = (performance.now() - started) / 1e3
   const barred = rows.filter(({ bar }) => Object.keys(bar).length > 0)
   const file = join(here, 'results.json')
-  const machine = { node: process.version, python, cores: availableParallelism(), model: cpus()[0]?.model }
+  const machine = { node: process.version, python, cores: availableParallelism(), model: cpus()[0]?.model, load }
   writeFileSync(file, `${JSON.stringify({ date: new Date().toISOString(), machine, seconds, rows }, null, 2)}\n`)
   const missed = barred.filter(({ ok }) => ok === false).length
   const unknown = barred.filter(({ ok }) => ok === undefined).length

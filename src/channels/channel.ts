@@ -4,39 +4,10 @@
  */
 import { BootstrapError, ChannelClosedError, EndOfChannelError, GatewayClosedError, TimeoutError } from '../errors.js'
 import { checkWait, ENDED, ItemQueue, TIMED_OUT, type WaitOptions } from './item-queue.js'
+import type { Arrival, ChannelLink, ChannelListener, MakeError, Reservation } from './link.js'
 import { readableOf, writableOf } from './streams.js'
 
-/** An item that has arrived and has not been used: decoded only when it is, and then its window is given back. */
-export interface Arrival {
-  decode(): unknown
-  consume(): void
-}
-
-/** What a channel asks of the gateway underneath. */
-export interface ChannelLink<G> {
-  readonly gateway: G
-  /** Queues an item; true when it has been taken, at once or later, false when the channel closed before. */
-  send(item: unknown): true | Promise<boolean>
-  sendEnd(): void
-  close(reason: string | undefined): void
-  /** Keeps the process alive while somebody waits; the function returned lets go. */
-  hold(): () => void
-}
-
-/** Makes the error that a channel ended with, afresh for everybody who asks: an error shows the stack of who made it. */
-export type MakeError = () => Error
-
-/** Who is told at once when items arrive, instead of `receive`. */
-export interface ChannelListener {
-  onItem(): void
-  onEnd(): void
-}
-
-/** An item that was taken and can be put back. */
-export interface Reservation<R> {
-  use(): R
-  putBack(): void
-}
+export type { Arrival, ChannelLink, ChannelListener, MakeError, Reservation }
 
 /** One end of a conversation with remote code; the other end is `channel` there. */
 export class Channel<R = unknown, S = unknown, G = unknown> implements AsyncIterable<R> {
@@ -255,11 +226,9 @@ export class Channel<R = unknown, S = unknown, G = unknown> implements AsyncIter
   }
 
   async #run(callback: (item: R) => void | Promise<void>, options: { readonly endmarker?: unknown }): Promise<void> {
-    for (
-      let arrival = await this.#arrivals.take();
-      typeof arrival !== 'symbol';
-      arrival = await this.#arrivals.take()
-    ) {
+    while (true) {
+      const arrival = await this.#arrivals.take()
+      if (typeof arrival === 'symbol') break
       try {
         await callback(arrival.decode() as R) // the item's type is the caller's claim: nothing checks it
       } finally {
@@ -307,12 +276,10 @@ export class Channel<R = unknown, S = unknown, G = unknown> implements AsyncIter
   }
 
   #shut(error: string | undefined): void {
-    if (this.#isClosed) {
-      for (const arrival of this.#arrivals.drain()) arrival.consume()
-      return
+    if (!this.#isClosed) {
+      this.#isClosed = true
+      this.#link.close(error)
     }
-    this.#isClosed = true
-    this.#link.close(error)
     for (const arrival of this.#arrivals.drain()) arrival.consume()
     this.endItems()
   }

@@ -14,7 +14,8 @@ def run(function, args):
 def import_threading():
     """Imports `threading` in this thread as if the main one had done it."""
     real = _thread.get_ident
-    _thread.get_ident = lambda: worker.main
+    here = real()
+    _thread.get_ident = lambda: worker.main if real() == here else real()  # other threads may ask meanwhile
     try:
         import threading
         setattr(threading, '_get_ident' if PY2 else 'get_ident', real)

@@ -3,6 +3,7 @@
  * A lane sends strictly in order; which lane has its turn is the connection's choice.
  */
 import { ProtocolError } from '../errors.js'
+import { Fifo } from './fifo.js'
 import { Fragments } from './fragments.js'
 import { joinPieces } from './frame-reader.js'
 import { Kind } from './frames.js'
@@ -38,7 +39,7 @@ export class Lane {
   #hasQueuedEnd = false
   #hasQueuedClose = false
   readonly #sendWindow: SendWindow
-  readonly #outbound: Outbound[] = []
+  readonly #outbound = new Fifo<Outbound>()
   // Where in the first outbound the next fragment starts: so many bytes in, at an offset in one of its parts.
   #sent = 0
   #part = 0
@@ -72,7 +73,7 @@ export class Lane {
 
   /** Whether a fragment could go out now: an item that has been started always may. */
   get canAdvance(): boolean {
-    const first = this.#outbound[0]
+    const first = this.#outbound.first
     if (first === undefined) return false
     return first.kind !== Kind.DATA || this.#sent > 0 || this.#sendWindow.hasRoom
   }
@@ -105,7 +106,7 @@ export class Lane {
     onHeader: (outbound: Outbound, length: number, isLast: boolean) => void,
     onPart: (bytes: Uint8Array) => void,
   ): Outbound | undefined {
-    const outbound = this.#outbound[0]
+    const outbound = this.#outbound.first
     if (outbound === undefined) return undefined
     if (outbound.kind === Kind.DATA && this.#sent === 0) this.countStarted(outbound.size)
     const length = Math.min(maxBytes, outbound.size - this.#sent)
@@ -136,7 +137,7 @@ export class Lane {
 
   /** Gives up all that waits, because the channel is over; the peer drops an item of which it has only a part. */
   drop(): void {
-    for (const outbound of this.#outbound.splice(0)) outbound.onDone?.(true)
+    for (const outbound of this.#outbound.drain()) outbound.onDone?.(true)
     this.#part = this.#offset = this.#sent = 0
     this.#item.clear()
   }

@@ -1,0 +1,108 @@
+// The loader, the sizes, one write that carries everything, and a stream that may break off at any byte.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { bootstrapBytes, deflatedCore, loaderLine, makeMarker, STAGE_SIZE } from '../../src/gateways/bootstrap.js'
+import { Group } from '../../src/index.js'
+import { HEADER_BYTES, Kind } from '../../src/protocol/frames.js'
+import { anyInterpreter, interpreters } from '../interpreters.js'
+import { Mark, notGoneWithin } from '../processes.js'
+
+const { command } = anyInterpreter()
+let folder = ''
+let flight: Buffer
+
+// What a controller writes to a new gateway with a small task, as the interpreter received it.
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'tendril-flight-'))
+  const group = new Group()
+  const gateway = group.launchGateway(`popen//python=sh -c 'tee ${folder}/flight | "$0" "$@"' ${command}`)
+  expect(await gateway.remoteExec('channel.send(1)').receive()).toBe(1)
+  await group.terminate()
+  flight = readFileSync(join(folder, 'flight'))
+})
+afterAll(() => rmSync(folder, { recursive: true }))
+
+describe('the loader', () => {
+  it.each(['linux', 'darwin', 'win32'])('has at most 140 characters that every shell passes on, on %s', (platform) => {
+    expect(loaderLine(platform).length).toBeLessThanOrEqual(140)
+    expect(loaderLine(platform)).toMatch(/^[^'"\\$%!`\n]+$/)
+    expect(loaderLine(platform)).toMatch(/^[\x20-\x7e]+$/)
+  })
+
+  it('reads a stage of a fixed size', () => {
+    const [stage, core] = bootstrapBytes(makeMarker())
+    expect([stage?.length, core]).toEqual([STAGE_SIZE, deflatedCore()])
+  })
+})
+
+describe('sizes', () => {
+  const source = readFileSync(new URL('../../bootstrap.py', import.meta.url), 'utf8')
+
+  it('keeps bootstrap.py within 600 lines and 8 KiB deflated', () => {
+    process.stdout.write(`loader ${loaderLine().length} characters, bootstrap.py ${source.split('\n').length - 1} lines, ${deflatedCore().length} bytes deflated\n`)
+    expect(deflatedCore().length).toBeLessThanOrEqual(8192)
+    expect(source.split('\n').length - 1).toBeLessThanOrEqual(600)
+  })
+
+  it('sends everything up to the first task within the first flight of a TCP connection', () => {
+    const bytes = bytesUntilExec(flight)
+    process.stdout.write(`first flight with a small task: ${bytes} bytes\n`)
+    expect(bytes).toBeLessThanOrEqual(14 * 1024)
+  })
+})
+
+describe('the stream', () => {
+  it('carries the first task in the same write as the bootstrap', async () => {
+    await using group = new Group()
+    const gateway = group.launchGateway(`popen//python=${command}`)
+    const channel = gateway.remoteExec<number, number>('channel.send(channel.receive() + 1)')
+    await channel.send(41)
+    expect(gateway.isReceiving).toBe(false)
+    expect(await channel.receive()).toBe(42)
+  })
+
+  it('may break off at any byte, and the interpreter ends', { timeout: 120_000 }, async () => {
+    const step = Math.ceil(flight.length / 90)
+    const cuts = Array.from({ length: Math.ceil(flight.length / step) }, (_, index) => index * step)
+    const lanes = [0, 1, 2, 3].map(async (lane) => {
+      for (const cut of cuts.filter((_, index) => index % 4 === lane)) await expectEnd(command, cut)
+    })
+    await Promise.all(lanes)
+  })
+
+  it.each(interpreters())('may break off in every part of it, with $name', async (interpreter) => {
+    const cuts = [0, 100, STAGE_SIZE, STAGE_SIZE + 1000, STAGE_SIZE + deflatedCore().length, flight.length - 1, flight.length]
+    await Promise.all(cuts.map((cut) => expectEnd(interpreter.command, cut)))
+  })
+})
+
+/** Starts an interpreter with the first bytes of the flight and no more: it ends by itself, without a word of its own to stdout, and leaves nothing. */
+async function expectEnd(python: string, bytes: number): Promise<void> {
+  const mark = new Mark()
+  const [name, value] = mark.key.slice('env:'.length).split('=') as [string, string]
+  const child = spawn(python, ['-c', loaderLine()], { env: { ...process.env, [name]: value }, stdio: ['pipe', 'ignore', 'ignore'], detached: true })
+  child.stdin.on('error', () => undefined)
+  child.stdin.end(flight.subarray(0, bytes))
+  let isLate = false
+  const timer = setTimeout(() => {
+    isLate = true
+    child.kill('SIGKILL')
+  }, 8000)
+  await once(child, 'exit')
+  clearTimeout(timer)
+  expect({ bytes, isLate, left: await notGoneWithin(2000, mark.pids) }).toEqual({ bytes, isLate: false, left: [] })
+}
+
+function bytesUntilExec(stream: Buffer): number {
+  let at = STAGE_SIZE + deflatedCore().length
+  while (at + HEADER_BYTES <= stream.length) {
+    const kind = stream[at]
+    at += HEADER_BYTES + stream.readUInt32BE(at + 6)
+    if (kind === Kind.EXEC) return at
+  }
+  throw new Error('no EXEC in what was sent')
+}

@@ -1,0 +1,90 @@
+// Bounded memory: 300 MB to a channel that nobody reads costs its window, on either side, and all of it arrives once it is read.
+import { describe, expect, it } from 'vitest'
+import { Group } from '../../src/index.js'
+import { anyInterpreter } from '../interpreters.js'
+
+const popen = `popen//python=${anyInterpreter().command}`
+const itemBytes = 1024 * 1024
+const items = 300
+const maxGrowth = 64 * 1024 * 1024
+
+const resident = 'import os; channel.send(int(open("/proc/self/statm").read().split()[1]) * os.sysconf("SC_PAGE_SIZE"))'
+
+describe('a window', () => {
+  it('bounds what the controller holds of a worker that sends 300 MB', { timeout: 60_000 }, async () => {
+    await using group = await Group.open([popen])
+    const gateway = group.get(0)
+    await gateway.remoteExec(resident).receive()
+    const before = process.memoryUsage().rss
+    const channel = gateway.remoteExec<Uint8Array>('for i in range(items): channel.send(b"x" * size)', { items, size: itemBytes })
+    for (let answers = 0; answers < 300; answers++) await gateway.remoteStatus()
+    expect(process.memoryUsage().rss - before).toBeLessThan(maxGrowth)
+    let received = 0
+    for await (const item of channel) received += item.length
+    expect(received).toBe(items * itemBytes)
+  })
+
+  it('bounds what the worker holds of a controller that sends 300 MB', { timeout: 60_000 }, async () => {
+    await using group = await Group.open([popen])
+    const gateway = group.get(0)
+    const before = Number(await gateway.remoteExec(resident).receive())
+    const channel = gateway.remoteExec<number, Uint8Array>('report.receive()\nchannel.send(sum(len(item) for item in channel))', {
+      report: gateway.newChannel(),
+    })
+    const item = new Uint8Array(itemBytes)
+    let taken = 0
+    const sending = (async () => {
+      for (; taken < items; taken++) await channel.send(item)
+      channel.sendEnd()
+    })()
+    for (let answers = 0; answers < 300; answers++) await gateway.remoteStatus()
+    expect(taken).toBeLessThan(32)
+    expect(Number(await gateway.remoteExec(resident).receive()) - before).toBeLessThan(maxGrowth)
+    await gateway.remoteExec('pass').waitClose()
+    await channel.close()
+    await expect(sending).rejects.toThrow()
+  })
+
+  it('lets 300 MB through to a worker that reads', { timeout: 60_000 }, async () => {
+    await using group = await Group.open([popen])
+    const channel = group.get(0).remoteExec<number, Uint8Array>('channel.send(sum(len(item) for item in channel))')
+    const item = new Uint8Array(itemBytes)
+    for (let sent = 0; sent < items; sent++) await channel.send(item)
+    channel.sendEnd()
+    expect(await channel.receive()).toBe(items * itemBytes)
+  })
+
+  it('counts many small items too', { timeout: 60_000 }, async () => {
+    await using group = await Group.open([popen])
+    const gateway = group.get(0)
+    const channel = gateway.remoteExec<number>('import itertools\nfor i in itertools.count(): channel.send(i)')
+    const before = process.memoryUsage().rss
+    for (let answers = 0; answers < 300; answers++) await gateway.remoteStatus()
+    expect(process.memoryUsage().rss - before).toBeLessThan(maxGrowth)
+    expect(await channel.receive()).toBe(0)
+    await channel.close()
+  })
+
+  it('does not let one full channel stop another', async () => {
+    await using group = await Group.open([popen])
+    const gateway = group.get(0)
+    const full = gateway.remoteExec('while True: channel.send("x" * 1000000)')
+    const echo = gateway.remoteExec('for item in channel: channel.send(item)')
+    for (let n = 0; n < 50; n++) {
+      await echo.send(n)
+      expect(await echo.receive({ timeout: 5000 })).toBe(n)
+    }
+    await full.close()
+  })
+
+  it('wakes a worker that waits for room when the channel is closed', async () => {
+    await using group = await Group.open([popen])
+    const gateway = group.get(0)
+    const report = gateway.newChannel()
+    const source = 'try:\n    while True: channel.send("x" * 1000000)\nexcept IOError as e:\n    report.send(str(e))'
+    const channel = gateway.remoteExec(source, { report })
+    await channel.receive()
+    await channel.close()
+    expect(await report.receive({ timeout: 5000 })).toContain('cannot send')
+  })
+})
