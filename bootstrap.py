@@ -7,6 +7,7 @@ that both languages implement, and the sections below carry the names of their t
 from __future__ import absolute_import  # or Python 2 would wait for a `_tendril.fcntl`
 
 import errno
+import gc
 import os
 import select
 import struct
@@ -139,6 +140,8 @@ def loads(payload, channel=None):
                 raise LoadError('cannot load an item: it asks for "%s.%s", which has no wire type' % (module, name))
         return NAMES[module, name]
 
+    collects = gc.isenabled()
+    gc.disable()  # what is being loaded is no garbage: looking for some takes a quarter of the time
     try:
         if type(payload) is list and payload[0][1:2] >= b'\4':
             from _tendril.pieces import Pieces
@@ -156,6 +159,9 @@ def loads(payload, channel=None):
         raise
     except Exception as e:
         raise LoadError('cannot load an item: %s: %s' % (type(e).__name__, e))
+    finally:
+        if collects:
+            gc.enable()
 
 
 # --- waiting --------------------------------------------------------------------------------------------------------------------
@@ -207,7 +213,6 @@ class FairLock(object):
 
     def __init__(self):
         self.lock = _thread.allocate_lock()
-        self.mutex = _thread.allocate_lock()
         self.turns = deque()
 
     def acquire(self, blocking=True):
@@ -217,18 +222,19 @@ class FairLock(object):
             return False
         turn = _thread.allocate_lock()
         turn.acquire()
-        with self.mutex:
-            if self.lock.acquire(False):
-                return True
-            self.turns.append(turn)
+        self.turns.append(turn)
+        if self.lock.acquire(False):  # it was released meanwhile
+            self.hand_over()
         return turn.acquire()
 
+    def hand_over(self):
+        """The lock stays locked, and is the first one's now."""
+        self.turns.popleft().release()
+
     def release(self):
-        with self.mutex:
-            if self.turns:  # the lock stays locked: it is handed over
-                self.turns.popleft().release()
-            else:
-                self.lock.release()
+        self.lock.release()
+        if self.turns and self.lock.acquire(False):
+            self.hand_over()
 
     __enter__ = acquire
 

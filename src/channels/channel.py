@@ -37,9 +37,10 @@ class Channel(object):
         self.gateway = worker
         self.id = channel_id
         self.claimed = False     # a reference to it has been decoded, so the id may be forgotten when it is over
-        self._items = Mailbox()  # (payload, cost), then ENDED
+        self._items = Mailbox()  # (payload, cost of all until this one), then ENDED
         self._parts = []         # fragments of an item that is still arriving
-        self._due = 0            # cost of what was consumed and not given back yet
+        self._arrived = 0        # cost of all that arrived; only frames write it
+        self._returned = 0       # what of that has been consumed and given back
         self._sent = 0           # cost of all that we sent; only senders write it
         self._given_back = 0     # what of that the peer has given back; only frames write it
         self._credits = Mailbox()
@@ -54,8 +55,8 @@ class Channel(object):
     def send(self, item):
         """Sends a value; blocks while the other side's window is full. Raises DumpError (nothing is sent) or IOError."""
         parts = dump_parts(item, channel_id)
-        size = sum(map(len, parts))
-        if size <= FRAGMENT_BYTES:
+        size = len(parts[0]) if len(parts) == 1 else sum(map(len, parts))
+        if len(parts) > 1 and size <= FRAGMENT_BYTES:
             parts = [b''.join(parts)]
         with self._sending:
             while self._is_full() and not self._closed and not worker.leaving:
@@ -87,12 +88,15 @@ class Channel(object):
         try:
             return loads(entry[0], channel_with)
         finally:
-            with worker.mutex:
-                due = self._due = self._due + entry[1]
-                if due >= worker.window // 4:
-                    self._due = 0
-            if due >= worker.window // 4 and not self._closed:
-                worker.post(CREDIT, self.id, struct.pack('>I', due))
+            if entry[1] - self._returned >= worker.window // 4:
+                self._return(entry[1])
+
+    def _return(self, consumed):
+        with worker.mutex:
+            due = consumed - self._returned
+            self._returned += max(due, 0)
+        if due > 0 and not self._closed:
+            worker.post(CREDIT, self.id, struct.pack('>I', due))
 
     def __iter__(self):
         return self
@@ -163,8 +167,11 @@ class Channel(object):
                 return
             parts, self._parts = self._parts, []
             size = sum(map(len, parts))
-            return self._items.put((parts if size > LONG_BYTES else b''.join(parts), size + ITEM_OVERHEAD))
-        self._items.put((payload, len(payload) + ITEM_OVERHEAD))
+            payload = parts if size > LONG_BYTES else b''.join(parts)
+        else:
+            size = len(payload)
+        self._arrived += size + ITEM_OVERHEAD
+        self._items.put((payload, self._arrived))
 
     def _on_credit(self, flags, payload):
         self._given_back += struct.unpack('>I', payload)[0]

