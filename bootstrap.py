@@ -223,18 +223,14 @@ class FairLock(object):
         turn = _thread.allocate_lock()
         turn.acquire()
         self.turns.append(turn)
-        if self.lock.acquire(False):  # it was released meanwhile
-            self.hand_over()
+        if self.lock.acquire(False):  # it was released meanwhile: it stays locked, and is the first one's now
+            self.turns.popleft().release()
         return turn.acquire()
-
-    def hand_over(self):
-        """The lock stays locked, and is the first one's now."""
-        self.turns.popleft().release()
 
     def release(self):
         self.lock.release()
         if self.turns and self.lock.acquire(False):
-            self.hand_over()
+            self.turns.popleft().release()
 
     __enter__ = acquire
 
@@ -260,7 +256,7 @@ class Worker(object):
         self.unclaimed = {}        # over, but a reference to them may still lie undecoded in a queue
         self.next_id = 2
         self.tasks = Mailbox()     # what the main thread does next: (channel, payload), or None to look whether to leave
-        self.main_busy = False
+        self.main_busy = self.main_runs = False
         self.executing = {}        # channels of running tasks, by id
         self.lost = self.leaving = self.has_extras = False
         self.texts = {}            # sources of tasks by file name, for tracebacks
@@ -452,8 +448,9 @@ class Worker(object):
         while not self.leaving or self.executing:
             task = self.wait(self.tasks)
             if task is not None and not self.leaving:
+                self.main_runs = True
                 self.run(*task)
-                self.main_busy = bool(self.tasks.items)
+                self.main_runs, self.main_busy = False, bool(self.tasks.items)
 
     def run(self, channel, payload):
         failure = None
@@ -466,10 +463,10 @@ class Worker(object):
             failure = self.describe_failure()
         try:
             self.output.drain()
+            del self.executing[channel.id]
             channel._close(failure)
-        except IOError:
-            pass  # the gateway is gone, and with it whoever wanted to know
-        del self.executing[channel.id]
+        except IOError:  # the gateway is gone, and with it whoever wanted to know
+            self.executing.pop(channel.id, None)
         if self.leaving:
             self.tasks.put(None)
 
@@ -529,7 +526,8 @@ class Worker(object):
         os._exit(1)
 
     def on_interrupt(self, signum, frame):
-        raise KeyboardInterrupt
+        if self.main_runs:
+            raise KeyboardInterrupt
 
 
 # --- extras (PROTOCOL.md section 7; twin: src/gateways/extras.ts) ---------------------------------------------------------------

@@ -7,6 +7,7 @@ import { MultiChannel as MultiChannelOf } from './channels/multi-channel.js'
 import { ReceiveQueue as ReceiveQueueOf } from './channels/receive-queue.js'
 import type { Gateway } from './gateways/gateway.js'
 import { Group, type MakeGatewayOptions } from './gateways/group.js'
+import { useSuperjson } from './gateways/superjson.js'
 import type { XSpec } from './gateways/xspec.js'
 
 export type { WaitOptions } from './channels/item-queue.js'
@@ -17,11 +18,15 @@ export { Group, type GroupOptions, type MakeGatewayOptions } from './gateways/gr
 export type { GatewayInfo, GatewayStatus } from './gateways/hello.js'
 export type { OnOutput, OutputLine } from './gateways/output.js'
 export type { Source } from './gateways/source.js'
+export { type JSValueType, type JsonValue, registerJSValue } from './gateways/superjson.js'
 export type { KilledWorker, TerminateReport } from './gateways/termination.js'
 export { XSpec } from './gateways/xspec.js'
 export { dumps, loads } from './protocol/codec.js'
 export * from './protocol/times.js'
 export * from './protocol/values.js'
+
+// URLs, regular expressions, errors and registered classes may be sent; superjson itself is loaded when the first one is.
+useSuperjson()
 
 /** One end of a conversation with remote code. */
 export type Channel<R = unknown, S = unknown> = ChannelOf<R, S, Gateway>

@@ -1,10 +1,12 @@
 #!/usr/bin/env node
+import { readFileSync } from 'node:fs'
 /** The command line. A command is a file beside this one and a line here; exit codes are in `exit-codes.ts`. */
 import { Command, CommanderError } from 'commander'
 import { exitCodeOf } from './exit-codes.js'
 
 const program = new Command('tendril')
   .description('Drives bare Python interpreters, anywhere.')
+  .version(JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')).version)
   .exitOverride()
   .showHelpAfterError('(tendril --help tells more)')
 
@@ -12,8 +14,18 @@ program
   .command('exec')
   .description('run a Python file on every gateway and print what it sends')
   .argument('<file>', 'the Python file; it finds `channel` in scope')
-  .option('--tx <spec>', 'a gateway, such as popen, 3*popen or popen//python=python3.12; may be given again (default: popen)', collect, [])
-  .option('--kwarg <name=value>', 'a name in scope of the file; the value is JSON, or else text; may be given again', collect, [])
+  .option(
+    '--tx <spec>',
+    'a gateway, such as popen, 3*popen or popen//python=python3.12; may be given again (default: popen)',
+    collect,
+    [],
+  )
+  .option(
+    '--kwarg <name=value>',
+    'a name in scope of the file; the value is JSON, or else text; may be given again',
+    collect,
+    [],
+  )
   .action(async (file: string, options: { tx: string[]; kwarg: string[] }) => {
     const { exec } = await import('./exec.js')
     process.exitCode = await exec(file, options)

@@ -6,7 +6,9 @@ export const interrupted = 130
 /** The code that an error stands for. */
 export function exitCodeOf(error: unknown): number {
   if (error instanceof XSpecError || error instanceof UsageError) return 2
-  const isConnecting = [BootstrapError, HostNotFoundError, AuthenticationError, HostKeyError].some((kind) => error instanceof kind)
+  const isConnecting = [BootstrapError, HostNotFoundError, AuthenticationError, HostKeyError].some(
+    (kind) => error instanceof kind,
+  )
   return isConnecting ? 3 : 1
 }
 

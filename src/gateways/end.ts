@@ -1,5 +1,5 @@
 /** How gateways end, in data and in words: what `closed` resolves to and the errors that everybody who waits gets. */
-import { BootstrapError, GatewayClosedError } from '../errors.js'
+import { BootstrapError, GatewayClosedError, ProtocolError, TimeoutError } from '../errors.js'
 import type { TransportEnd } from '../transports/transport.js'
 
 /** How a gateway ended. */
@@ -15,7 +15,10 @@ export interface GatewayEnd {
 }
 
 /** Puts together how it ended. */
-export function gatewayEnd(end: TransportEnd, facts: { readonly wasAsked: boolean; readonly stderrTail: string; readonly fault: Error | undefined }): GatewayEnd {
+export function gatewayEnd(
+  end: TransportEnd,
+  facts: { readonly wasAsked: boolean; readonly stderrTail: string; readonly fault: Error | undefined },
+): GatewayEnd {
   const error = facts.fault ?? end.error
   const peaceful = facts.wasAsked ? 'terminated' : 'exited'
   const reason = error !== undefined ? 'lost' : end.signal !== undefined ? 'killed' : peaceful
@@ -26,13 +29,20 @@ export function gatewayEnd(end: TransportEnd, facts: { readonly wasAsked: boolea
 export function closedError(name: string, end: GatewayEnd): GatewayClosedError {
   const { exitCode, signal, stderrTail, error } = end
   const said = lastLine(stderrTail)
-  const detail = error === undefined ? `${end.reason === 'terminated' ? 'it was terminated' : 'its worker ended'}${howOf(end)}` : error.message
+  const detail =
+    error === undefined
+      ? `${end.reason === 'terminated' ? 'it was terminated' : 'its worker ended'}${howOf(end)}`
+      : error.message
   const message = `gateway ${name} has ended: ${detail}${said === '' || end.reason === 'terminated' ? '' : `. stderr: ${JSON.stringify(said)}`}`
   return new GatewayClosedError(message, { exitCode, signal, stderrTail, cause: error })
 }
 
 /** The error of a gateway that never said hello. */
-export function bootstrapError(name: string, end: GatewayEnd, facts: { readonly tried: readonly string[]; readonly noise: string }): BootstrapError {
+export function bootstrapError(
+  name: string,
+  end: GatewayEnd,
+  facts: { readonly tried: readonly string[]; readonly noise: string },
+): BootstrapError {
   const { exitCode, signal, stderrTail, error } = end
   const said = lastLine(stderrTail)
   const parts = [
@@ -40,8 +50,33 @@ export function bootstrapError(name: string, end: GatewayEnd, facts: { readonly 
     said === '' ? '' : ` stderr: ${JSON.stringify(said)}.`,
     facts.noise.trim() === '' ? '' : ` It printed ${JSON.stringify(facts.noise.trim().slice(-200))}.`,
   ]
-  const message = `${parts[0]}.${parts[1]}${parts[2]} Tried: ${facts.tried.join(' ')}. Check the python= key.`
-  return new BootstrapError(message, { tried: facts.tried, noise: facts.noise, exitCode, signal, stderrTail, cause: error })
+  const message = `${parts[0]}.${parts[1]}${parts[2]} Tried: ${facts.tried.map(quoteWord).join(' ')}. ${hintFor(error)}`
+  return new BootstrapError(message, {
+    tried: facts.tried,
+    noise: facts.noise,
+    exitCode,
+    signal,
+    stderrTail,
+    cause: error,
+  })
+}
+
+/** The worker was there, but not what the spec asks for. */
+export class SetupFault extends Error {
+  constructor(detail: string) {
+    super(`the worker could not be set up: ${detail}`)
+  }
+}
+
+function hintFor(error: Error | undefined): string {
+  if (error instanceof SetupFault) return 'Check the chdir= and nice= keys.'
+  if (error instanceof TimeoutError) return 'Check the python= key, or raise timeout=.'
+  if (error instanceof ProtocolError) return 'Find what else writes to the stdout of that command.'
+  return 'Check the python= key.'
+}
+
+function quoteWord(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`
 }
 
 function causeText(error: Error, tried: readonly string[]): string {

@@ -17,7 +17,18 @@ export interface PushedSource {
 /** What must be there before any user code runs: it goes ahead of the first task. */
 const earlyFiles = ['../channels/channel.py', './output.py', './guard.py', './setup.py']
 /** What the first result can do without: it follows the first task, in the same write. */
-const lateFiles = ['../protocol/values.py', '../protocol/reducing.py', '../protocol/pieces.py', './leaving.py', './reading.py', './failures.py', './callbacks.py', './threads.py', './files.py', './python2.py']
+const lateFiles = [
+  '../protocol/values.py',
+  '../protocol/reducing.py',
+  '../protocol/pieces.py',
+  './leaving.py',
+  './reading.py',
+  './failures.py',
+  './callbacks.py',
+  './threads.py',
+  './files.py',
+  './python2.py',
+]
 
 let early: Uint8Array | undefined
 let late: Uint8Array | undefined

@@ -6,16 +6,17 @@ import type { Arrival, Channel, ChannelLink } from '../channels/channel.js'
 import { ProtocolError, RemoteError, remoteFailureFrom, TimeoutError } from '../errors.js'
 import { decode, encode } from '../protocol/codec.js'
 import { Connection } from '../protocol/connection.js'
-import { WINDOW_BYTES } from '../protocol/frames.js'
 import type { Transport, TransportEnd } from '../transports/transport.js'
 import { bootstrapBytes, makeMarker } from './bootstrap.js'
 import { ChannelTable } from './channel-table.js'
-import { bootstrapError, closedError, type GatewayEnd, gatewayEnd } from './end.js'
+import { bootstrapError, closedError, type GatewayEnd, gatewayEnd, SetupFault } from './end.js'
 import { earlyExtras, lateExtras, type PushedSource, pushPayload } from './extras.js'
-import { type GatewayInfo, type GatewayStatus, type Hello, parseHello, parseStatus } from './hello.js'
+import { type GatewayInfo, type GatewayStatus, type Hello, parseHello, parseStatus, setupOf } from './hello.js'
 import { KeepAlive } from './keep-alive.js'
 import { type OnOutput, OutputLines } from './output.js'
+import { settled } from './settled.js'
 import { readSource, type Source } from './source.js'
+import { StatusRequests } from './status-requests.js'
 import { type TerminateReport, terminate } from './termination.js'
 import { Writer } from './writer.js'
 import type { XSpec } from './xspec.js'
@@ -52,7 +53,7 @@ export class Gateway implements AsyncDisposable {
   readonly #keepAlive: KeepAlive
   readonly #writer: Writer
   readonly #channels: ChannelTable<Gateway> = new ChannelTable<Gateway>(this, (id) => this.#link(id))
-  readonly #statuses = new Map<number, (payload: Uint8Array | undefined) => void>()
+  readonly #statuses = new StatusRequests()
   readonly #tried: readonly string[]
   #hello: Hello | undefined
   #end: GatewayEnd | undefined
@@ -83,7 +84,7 @@ export class Gateway implements AsyncDisposable {
       onEnd: (end) => ending.settle(this.#onEnd(end)),
     })
     this.#connection.sendPush(earlyExtras())
-    this.#connection.sendSetup(this.#encode(this.#setup()))
+    this.#connection.sendSetup(this.#encode(setupOf(id, spec)))
   }
 
   /** Whether the worker is there: it said hello, and has not ended. */
@@ -99,7 +100,10 @@ export class Gateway implements AsyncDisposable {
    * @returns The near end of the code's `channel`. It closes when the code ends, with a RemoteError when it raised.
    * @throws {@link DumpError} when a kwarg cannot be sent, {@link GatewayClosedError} when the gateway has ended.
    */
-  remoteExec<R = unknown, S = unknown>(source: Source, kwargs: Readonly<Record<string, unknown>> = {}): Channel<R, S, Gateway> {
+  remoteExec<R = unknown, S = unknown>(
+    source: Source,
+    kwargs: Readonly<Record<string, unknown>> = {},
+  ): Channel<R, S, Gateway> {
     this.#checkOpen()
     return this.#channels.add<R, S>(this.#connection.exec(this.#encode({ ...readSource(source), kwargs })))
   }
@@ -157,27 +161,18 @@ export class Gateway implements AsyncDisposable {
     this.#connection.sendPush(pushPayload(sources))
   }
 
-  #setup(): Record<string, unknown> {
-    const { nice, chdir, execmodel, dontWriteBytecode } = this.spec
-    return {
-      id: this.id,
-      nice: nice ?? null,
-      chdir: chdir ?? null,
-      execmodel: execmodel ?? 'thread',
-      dont_write_bytecode: dontWriteBytecode,
-      window: WINDOW_BYTES,
-    }
-  }
-
   async #becomeReady(): Promise<this> {
     const release = this.#keepAlive.hold()
     const timeoutMs = this.spec.timeout ?? CONNECT_TIMEOUT_MS
-    const timer = setTimeout(() => this.#fail(new TimeoutError(`it said nothing for ${timeoutMs / 1000} s (key timeout=)`)), timeoutMs)
+    const timer = setTimeout(
+      () => this.#fail(new TimeoutError(`it said nothing for ${timeoutMs / 1000} s (key timeout=)`)),
+      timeoutMs,
+    )
     try {
       await Promise.race([this.#helloArrived.promise, this.closed])
       if (this.#hello?.error === undefined && this.#end === undefined) return this
-      const end = await this.closed
-      throw bootstrapError(String(this), end, { tried: this.#tried, noise: this.#connection.noise })
+      await this.closed
+      throw this.#endError()
     } finally {
       clearTimeout(timer)
       release()
@@ -188,9 +183,8 @@ export class Gateway implements AsyncDisposable {
     return {
       onHello: (payload) => {
         this.#hello = parseHello(payload)
-        if (this.#hello.error !== undefined) {
-          this.#fault ??= new Error(`the worker could not be set up: ${this.#hello.error}`)
-        } else {
+        if (this.#hello.error !== undefined) this.#fault ??= new SetupFault(this.#hello.error)
+        else {
           this.#output.release()
           onHello?.(this.#hello)
         }
@@ -204,10 +198,7 @@ export class Gateway implements AsyncDisposable {
       onEnd: (id) => this.#channels.get(id)?.endItems(),
       onClose: (id, reason) => this.#onChannelClose(id, reason),
       onOutput: (id, stream, text) => this.#output.feed(stream, id, text),
-      onStatus: (request, payload) => {
-        this.#statuses.get(request)?.(payload)
-        this.#statuses.delete(request)
-      },
+      onStatus: (request, payload) => this.#statuses.answer(request, payload),
       onOutgoing: () => this.#writer.schedule(),
     }
   }
@@ -246,15 +237,14 @@ export class Gateway implements AsyncDisposable {
     this.#writer.stop()
     this.#channels.endAll(() => this.#endError())
     this.#connection.dropAll()
-    for (const settle of this.#statuses.values()) settle(undefined)
-    this.#statuses.clear()
+    this.#statuses.end()
     return ended
   }
 
   #endError(): Error {
     const end = this.#end ?? { reason: 'lost', stderrTail: '' }
-    if (this.#hello === undefined) return bootstrapError(String(this), end, { tried: this.#tried, noise: this.#connection.noise })
-    return closedError(String(this), end)
+    if (this.#hello?.error === undefined && this.#hello !== undefined) return closedError(String(this), end)
+    return bootstrapError(String(this), end, { tried: this.#tried, noise: this.#connection.noise })
   }
 
   #checkOpen(): void {
@@ -265,16 +255,13 @@ export class Gateway implements AsyncDisposable {
     this.#checkOpen()
     const release = this.#keepAlive.hold()
     try {
-      const request = this.#connection.requestStatus()
-      const payload = await new Promise<Uint8Array | undefined>((resolve) => this.#statuses.set(request, resolve))
+      const payload = await this.#statuses.wait(this.#connection.requestStatus())
       if (payload === undefined) throw this.#endError()
       return parseStatus(payload)
     } finally {
       release()
     }
   }
-
-  // Values.
 
   #link(id: number): ChannelLink<Gateway> {
     return {
@@ -299,7 +286,10 @@ export class Gateway implements AsyncDisposable {
   }
 
   #encode(value: unknown): Uint8Array[] {
-    return encode(value, { protocol: this.#hello?.pickle ?? PORTABLE, channelId: (object) => this.#channels.idOf(object) })
+    return encode(value, {
+      protocol: this.#hello?.pickle ?? PORTABLE,
+      channelId: (object) => this.#channels.idOf(object),
+    })
   }
 
   /** What goes ahead of all frames; the extras go behind those that there are, the first task among them. */
@@ -307,13 +297,4 @@ export class Gateway implements AsyncDisposable {
     this.#connection.sendPush(lateExtras())
     return bootstrapBytes(marker)
   }
-}
-
-/** A promise and what resolves it. */
-function settled<T>(): { readonly promise: Promise<T>; readonly settle: (value: T) => void } {
-  let settle: (value: T) => void = () => undefined
-  const promise = new Promise<T>((resolve) => {
-    settle = resolve
-  })
-  return { promise, settle }
 }

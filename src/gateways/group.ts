@@ -48,7 +48,9 @@ export class Group implements Iterable<Gateway>, AsyncDisposable {
    */
   static async open(specs: Iterable<string | XSpec>, options: GroupOptions & MakeGatewayOptions = {}): Promise<Group> {
     const group = new Group(options)
-    const all = [...specs].flatMap((spec): readonly (string | XSpec)[] => (typeof spec === 'string' ? XSpec.expand(spec) : [spec]))
+    const all = [...specs].flatMap((spec): readonly (string | XSpec)[] =>
+      typeof spec === 'string' ? XSpec.expand(spec) : [spec],
+    )
     try {
       const gateways = carriersFirst(all.map(parse)).map((spec) => group.launchGateway(spec, options))
       await Promise.all(gateways.map((gateway) => group.#whenReady(gateway, options.signal)))
@@ -79,7 +81,8 @@ export class Group implements Iterable<Gateway>, AsyncDisposable {
    * @throws RangeError when there is none.
    */
   get(idOrIndex: string | number): Gateway {
-    const gateway = typeof idOrIndex === 'string' ? this.#gateways.get(idOrIndex) : [...this.#gateways.values()].at(idOrIndex)
+    const gateway =
+      typeof idOrIndex === 'string' ? this.#gateways.get(idOrIndex) : [...this.#gateways.values()].at(idOrIndex)
     if (gateway !== undefined) return gateway
     const ids = [...this.#gateways.keys()].join(', ')
     throw new RangeError(`no gateway ${JSON.stringify(idOrIndex)}: there are ${ids === '' ? 'none' : ids}`)
@@ -108,7 +111,10 @@ export class Group implements Iterable<Gateway>, AsyncDisposable {
     const kind = kindOf(parsed)
     this.allocateId(parsed)
     const id = parsed.id ?? ''
-    const opened = kind.open(parsed, { loaderLine: loaderLine(), gatewayWithId: (carrier) => this.#carrier(carrier, parsed) })
+    const opened = kind.open(parsed, {
+      loaderLine: loaderLine(),
+      gatewayWithId: (carrier) => this.#carrier(carrier, parsed),
+    })
     const gateway = new Gateway({ ...opened, id, spec: parsed, onOutput: options.onOutput ?? this.#onOutput })
     this.#gateways.set(id, gateway)
     void gateway.closed.then(() => this.#gateways.delete(id))
@@ -130,7 +136,10 @@ export class Group implements Iterable<Gateway>, AsyncDisposable {
   }
 
   /** Runs source on every gateway; see `Gateway.remoteExec`. The channels come in the order of the gateways. */
-  remoteExec<R = unknown, S = unknown>(source: Source, kwargs?: Readonly<Record<string, unknown>>): MultiChannel<R, S, Gateway> {
+  remoteExec<R = unknown, S = unknown>(
+    source: Source,
+    kwargs?: Readonly<Record<string, unknown>>,
+  ): MultiChannel<R, S, Gateway> {
     return new MultiChannel([...this].map((gateway) => gateway.remoteExec<R, S>(source, kwargs)))
   }
 

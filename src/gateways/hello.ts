@@ -1,7 +1,8 @@
 /** What the worker says of itself (PROTOCOL.md §3): first in HELLO, later in the answer to STATUS. */
 import { ProtocolError } from '../errors.js'
 import { decode } from '../protocol/codec.js'
-import { PROTOCOL_VERSION } from '../protocol/frames.js'
+import { PROTOCOL_VERSION, WINDOW_BYTES } from '../protocol/frames.js'
+import type { XSpec } from './xspec.js'
 
 /** A worker's interpreter and process. */
 export interface GatewayInfo {
@@ -35,20 +36,42 @@ export interface Hello extends GatewayInfo {
   readonly error: string | undefined
 }
 
+/** What SETUP tells the worker (PROTOCOL.md §3). */
+export function setupOf(id: string, { nice, chdir, execmodel, dontWriteBytecode }: XSpec): Record<string, unknown> {
+  return {
+    id,
+    nice: nice ?? null,
+    chdir: chdir ?? null,
+    execmodel: execmodel ?? 'thread',
+    dont_write_bytecode: dontWriteBytecode,
+    window: WINDOW_BYTES,
+  }
+}
+
 /** @throws {@link ProtocolError} when the payload is not a hello, or of another version. */
 export function parseHello(payload: Uint8Array): Hello {
   const wire = dictOf(payload, 'hello')
   if (wire['version'] !== PROTOCOL_VERSION) {
-    throw new ProtocolError(`the worker speaks version ${String(wire['version'])} of the protocol, this is version ${PROTOCOL_VERSION}`)
+    throw new ProtocolError(
+      `the worker speaks version ${String(wire['version'])} of the protocol, this is version ${PROTOCOL_VERSION}`,
+    )
   }
   const { pickle, error } = wire
-  return { ...infoOf(wire), pickle: typeof pickle === 'number' ? pickle : 2, error: typeof error === 'string' ? error : undefined }
+  return {
+    ...infoOf(wire),
+    pickle: typeof pickle === 'number' ? pickle : 2,
+    error: typeof error === 'string' ? error : undefined,
+  }
 }
 
 /** @throws {@link ProtocolError} when the payload is no status. */
 export function parseStatus(payload: Uint8Array): { readonly info: GatewayInfo; readonly status: GatewayStatus } {
   const wire = dictOf(payload, 'status')
-  const status = { numChannels: Number(wire['num_channels']), numExecuting: Number(wire['num_executing']), execModel: String(wire['execmodel']) }
+  const status = {
+    numChannels: Number(wire['num_channels']),
+    numExecuting: Number(wire['num_executing']),
+    execModel: String(wire['execmodel']),
+  }
   return { info: infoOf(wire), status }
 }
 

@@ -26,11 +26,22 @@ export interface PythonCommand {
  * @throws {@link BootstrapError} when there is no `python=` and no Python is on PATH.
  */
 export function pythonCommand(spec: XSpec): PythonCommand {
-  const words = spec.python === undefined ? [defaultPython(spec)] : splitWords(spec.python, { windows: process.platform === 'win32' })
+  const words =
+    spec.python === undefined
+      ? [defaultPython(spec)]
+      : splitWords(spec.python, { windows: process.platform === 'win32' })
   const [command = '', ...args] = words
   const path = findOnPath(command, pathOf(spec))
   if (path === undefined || dirname(path).split(sep).at(-1) !== 'shims') return { argv: words, shimKey: undefined }
-  const shimKey = JSON.stringify([path, args, process.cwd(), spec.chdir, spec.env, process.env['PYENV_VERSION'], pathOf(spec)])
+  const shimKey = JSON.stringify([
+    path,
+    args,
+    process.cwd(),
+    spec.chdir,
+    spec.env,
+    process.env['PYENV_VERSION'],
+    pathOf(spec),
+  ])
   const direct = led.get(shimKey)
   return { argv: [direct ?? command, ...args], shimKey: direct === undefined ? shimKey : undefined }
 }
@@ -43,9 +54,12 @@ export function rememberShim(shimKey: string | undefined, executable: string): v
 function defaultPython(spec: XSpec): string {
   const found = DEFAULT_NAMES.find((name) => findOnPath(name, pathOf(spec)) !== undefined)
   if (found !== undefined) return found
-  throw new BootstrapError(`no Python was found: looked for ${DEFAULT_NAMES.join(' and ')} on PATH. Install Python, or name one: popen//python=/path/to/python3`, {
-    tried: DEFAULT_NAMES,
-  })
+  throw new BootstrapError(
+    `no Python was found: looked for ${DEFAULT_NAMES.join(' and ')} on PATH. Install Python, or name one: popen//python=/path/to/python3`,
+    {
+      tried: DEFAULT_NAMES,
+    },
+  )
 }
 
 function pathOf(spec: XSpec): string {

@@ -22,12 +22,16 @@ export function kindOf(spec: XSpec): GatewayKind {
   if (kind !== undefined) return kind
   const asked = kindKeys.find((key) => hasKey(spec, key))
   const known = kinds.map(({ key }) => `"${key}"`).join(', ')
-  if (asked !== undefined) throw new XSpecError(`no gateway of kind "${asked}" can be opened, in "${spec}"; there are ${known}`)
+  if (asked !== undefined)
+    throw new XSpecError(`no gateway of kind "${asked}" can be opened, in "${spec}"; there are ${known}`)
   throw new XSpecError(`no kind of gateway in "${spec}"; begin it with one of ${known}`)
 }
 
 function hasKey(spec: XSpec, key: string): boolean {
   if (!xspecKeys.has(key)) return false
-  const value: unknown = Reflect.get(spec, key.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase()))
+  const value: unknown = Reflect.get(
+    spec,
+    key.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase()),
+  )
   return value !== undefined && value !== false
 }

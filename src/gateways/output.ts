@@ -32,7 +32,10 @@ const TAIL_CHARACTERS = 4 * 1024
 export class OutputLines {
   readonly #gateway: string
   readonly #onOutput: OnOutput
-  readonly #open = new Map<string, { readonly decoder: TextDecoder; readonly channel: number; readonly stream: OutputLine['stream']; text: string }>()
+  readonly #open = new Map<
+    string,
+    { readonly decoder: TextDecoder; readonly channel: number; readonly stream: OutputLine['stream']; text: string }
+  >()
   #held: OutputLine[] | undefined = []
   #tail = ''
 
@@ -82,7 +85,12 @@ export class OutputLines {
   }
 
   #emit(stream: OutputLine['stream'], channel: number, text: string): void {
-    const line: OutputLine = { gateway: this.#gateway, ...(channel === 0 ? {} : { channel }), stream, text: text.replace(/\r$/, '') }
+    const line: OutputLine = {
+      gateway: this.#gateway,
+      ...(channel === 0 ? {} : { channel }),
+      stream,
+      text: text.replace(/\r$/, ''),
+    }
     if (this.#held === undefined) this.#onOutput(line)
     else this.#held.push(line)
   }

@@ -94,4 +94,4 @@ class SelfReadingWorker(Worker):
 
     def on_interrupt(self, signum, frame):
         if self.reader != self.main:  # a wait of ours ends by itself, and must not lose what it has read
-            raise KeyboardInterrupt
+            Worker.on_interrupt(self, signum, frame)

@@ -34,10 +34,16 @@ function readFile(file: string | URL, functionName: string | null): Task {
 
 /** Takes away what all lines are indented by, as Python's textwrap.dedent: sources stand indented in other code. */
 export function dedent(text: string): string {
-  const indents = text.split('\n').filter((line) => line.trim() !== '').map((line) => /^[ \t]*/.exec(line)?.[0] ?? '')
+  const indents = text
+    .split('\n')
+    .filter((line) => line.trim() !== '')
+    .map((line) => /^[ \t]*/.exec(line)?.[0] ?? '')
   const [first = '', ...rest] = indents
   let common = first
   for (const indent of rest) while (!indent.startsWith(common)) common = common.slice(0, -1)
   if (common === '') return text
-  return text.split('\n').map((line) => (line.startsWith(common) ? line.slice(common.length) : line.trimStart())).join('\n')
+  return text
+    .split('\n')
+    .map((line) => (line.startsWith(common) ? line.slice(common.length) : line.trimStart()))
+    .join('\n')
 }

@@ -6,18 +6,20 @@ from _tendril import PY2, _thread, worker
 
 def run(function, args):
     """What a new thread does: `function(*args)`, after user code could import threading as it would in any thread."""
-    if 'threading' not in sys.modules:
-        import_threading()
+    with worker.mutex:
+        if 'threading' not in sys.modules:
+            import_threading()
     function(*args)
 
 
 def import_threading():
-    """Imports `threading` in this thread as if the main one had done it."""
-    real = _thread.get_ident
-    here = real()
-    _thread.get_ident = lambda: worker.main if real() == here else real()  # other threads may ask meanwhile
+    """Imports `threading` in this thread as if the main one had done it: only `threading` itself meets another `_thread`."""
+    name = _thread.__name__
+    told = sys.modules[name] = type(sys)(name)
+    told.__dict__.update(_thread.__dict__)
+    told.get_ident = lambda: worker.main
     try:
         import threading
-        setattr(threading, '_get_ident' if PY2 else 'get_ident', real)
+        setattr(threading, '_get_ident' if PY2 else 'get_ident', _thread.get_ident)
     finally:
-        _thread.get_ident = real
+        sys.modules[name] = _thread

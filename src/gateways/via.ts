@@ -11,14 +11,21 @@ export const via: GatewayKind = {
   key: 'via',
   summary: 'a child process of another gateway’s worker',
   open: (spec, context) => {
-    if (!spec.popen) throw new XSpecError(`only popen can be opened via another gateway, in "${spec}"; write "popen//via=${spec.via}"`)
+    if (!spec.popen)
+      throw new XSpecError(`only popen can be opened via another gateway, in "${spec}"; write "popen//via=${spec.via}"`)
     const carrier = context.gatewayWithId(spec.via ?? '')
     const argv = spec.python === undefined ? [] : splitWords(spec.python)
-    const channel = carrier.remoteExec({ text: carrierSource, name: '<tendril>/via_remote.py', function: 'carry' }, {
-      argv,
-      loader: context.loaderLine,
-      env: { ...spec.env },
-    })
-    return { transport: openChannelTransport(channel, carrier.id), tried: argv.length > 0 ? argv : [`the interpreter of ${carrier.id}`] }
+    const channel = carrier.remoteExec(
+      { text: carrierSource, name: '<tendril>/via_remote.py', function: 'carry' },
+      {
+        argv,
+        loader: context.loaderLine,
+        env: { ...spec.env },
+      },
+    )
+    return {
+      transport: openChannelTransport(channel, carrier.id),
+      tried: argv.length > 0 ? argv : [`the interpreter of ${carrier.id}`],
+    }
   },
 }

@@ -74,7 +74,14 @@ class ChannelTransport<G> implements Transport {
         else if (Array.isArray(item)) return this.#finish(events, item)
       }
     } catch (error) {
-      events.onEnd({ error: error instanceof EndOfChannelError ? new Error('its carrier closed the channel') : error instanceof Error ? error : new Error(String(error)) })
+      events.onEnd({
+        error:
+          error instanceof EndOfChannelError
+            ? new Error('its carrier closed the channel')
+            : error instanceof Error
+              ? error
+              : new Error(String(error)),
+      })
     } finally {
       this.keepAlive(false)
     }
@@ -87,11 +94,15 @@ class ChannelTransport<G> implements Transport {
 
   #finish(events: TransportEvents, [what, code, text]: readonly unknown[]): void {
     if (what === 'failed') {
-      const error = Object.assign(new Error(String(text)), { code: code === constants.errno.ENOENT ? 'ENOENT' : code === constants.errno.EACCES ? 'EACCES' : undefined })
+      const error = Object.assign(new Error(String(text)), {
+        code: code === constants.errno.ENOENT ? 'ENOENT' : code === constants.errno.EACCES ? 'EACCES' : undefined,
+      })
       return events.onEnd({ error })
     }
     const number = Number(code)
     if (number >= 0) return events.onEnd({ exitCode: number })
-    events.onEnd({ signal: Object.entries(constants.signals).find(([, signal]) => signal === -number)?.[0] ?? `signal ${-number}` })
+    events.onEnd({
+      signal: Object.entries(constants.signals).find(([, signal]) => signal === -number)?.[0] ?? `signal ${-number}`,
+    })
   }
 }

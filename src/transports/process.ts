@@ -80,7 +80,8 @@ class ProcessTransport implements Transport {
     const verb = isWanted ? 'ref' : 'unref'
     this.#child[verb]()
     // At run time they are sockets, which their types do not say.
-    for (const stream of [stdin, stdout, stderr]) if (verb in stream) (stream as unknown as { ref(): void; unref(): void })[verb]()
+    for (const stream of [stdin, stdout, stderr])
+      if (verb in stream) (stream as unknown as { ref(): void; unref(): void })[verb]()
   }
 
   async #onExit(exitCode: number | undefined, signal: string | undefined): Promise<void> {

@@ -90,7 +90,9 @@ describe.each(interpreters())('$name', (interpreter) => {
 
   it('takes back what it wrote', async () => {
     await using peer = new PythonPeer(interpreter.command)
-    const able = (await rowsFor(interpreter, peer)).filter(({ gives, back }) => gives === undefined && back === undefined)
+    const able = (await rowsFor(interpreter, peer)).filter(
+      ({ gives, back }) => gives === undefined && back === undefined,
+    )
     const load = (await dump(peer, able)).map(([payload]) => toHex(encode(decode(payload!), { protocol: 2 })))
     expect(named(able, await peer.ask({ load, expect: able.map(({ python }) => python) }))).toEqual({})
   })
