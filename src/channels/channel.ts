@@ -17,7 +17,7 @@ export class Channel<R = unknown, S = unknown, G = unknown> implements AsyncIter
   readonly gateway: G
   readonly #link: ChannelLink<G>
   readonly #arrivals = new ItemQueue<Arrival>()
-  readonly #over = new ItemQueue<never>()
+  #over = new ItemQueue<never>()
   #owner: 'callback' | 'receive queue' | undefined
   #listener: ChannelListener | undefined
   #makeError: MakeError | undefined
@@ -92,6 +92,7 @@ export class Channel<R = unknown, S = unknown, G = unknown> implements AsyncIter
    */
   setCallback(callback: (item: R) => void | Promise<void>, options: { readonly endmarker?: unknown } = {}): void {
     this.#own('callback')
+    if (this.#over.isEnded) this.#over = new ItemQueue() // over is now when the callback has had them all
     const release = this.#link.hold()
     this.#run(callback, options)
       .catch((error: unknown) => {
@@ -290,8 +291,9 @@ export class Channel<R = unknown, S = unknown, G = unknown> implements AsyncIter
     if (failure !== undefined) {
       return new ChannelClosedError(`cannot send on ${this}: it has been closed by a failure`, { cause: failure })
     }
-    const why = this.#isClosed ? 'it is closed' : 'its end has been sent'
-    return new ChannelClosedError(`cannot send on ${this}: ${why}`)
+    return new ChannelClosedError(
+      `cannot send on ${this}: ${this.#isClosed ? 'it is closed' : 'its end has been sent'}`,
+    )
   }
 
   #endError(): Error {

@@ -182,6 +182,7 @@ export class Gateway implements AsyncDisposable {
   #connectionEvents(onHello: GatewayParts['onHello']): ConstructorParameters<typeof Connection>[0] {
     return {
       onHello: (payload) => {
+        if (this.#hello !== undefined) throw new ProtocolError('the worker said hello twice')
         this.#hello = parseHello(payload)
         if (this.#hello.error !== undefined) this.#fault ??= new SetupFault(this.#hello.error)
         else {

@@ -56,7 +56,8 @@ export function callbackSuite(subject: Subject): void {
 
   it('closes the channel when a callback throws, on both sides', async () => {
     const report = subject.gateway.newChannel()
-    const source = 'channel.send(1)\ntry:\n    channel.receive()\nexcept channel.RemoteError as e:\n    report.send(str(e))'
+    const source =
+      'channel.send(1)\ntry:\n    channel.receive()\nexcept channel.RemoteError as e:\n    report.send(str(e))'
     const channel = subject.gateway.remoteExec(source, { report })
     const thrown = new Error('the disk is full')
     channel.setCallback(() => {
@@ -69,9 +70,12 @@ export function callbackSuite(subject: Subject): void {
 
   it('hands items to a callback in the worker, then the endmarker once', async () => {
     const report = subject.gateway.newChannel()
-    const channel = subject.gateway.remoteExec('channel.setcallback(report.send, endmarker=None)\nchannel.waitclose()\nreport.send("closed")', {
-      report,
-    })
+    const channel = subject.gateway.remoteExec(
+      'channel.setcallback(report.send, endmarker=None)\nchannel.waitclose()\nreport.send("closed")',
+      {
+        report,
+      },
+    )
     for (const item of [1, 2]) await channel.send(item)
     await channel.close()
     const items = [await report.receive(), await report.receive(), await report.receive(), await report.receive()]
@@ -89,12 +93,18 @@ export function callbackSuite(subject: Subject): void {
           except IOError as e:
               channel.send(str(e))
     `)
-    expect([await channel.receive(), await channel.receive()]).toEqual([expect.stringContaining('callback'), expect.stringContaining('callback')])
+    expect([await channel.receive(), await channel.receive()]).toEqual([
+      expect.stringContaining('callback'),
+      expect.stringContaining('callback'),
+    ])
   })
 
   it('closes the channel with the failure of a callback in the worker, and others work', async () => {
     const sub = subject.gateway.newChannel()
-    const channel = subject.gateway.remoteExec('def fail(item): raise ValueError("cannot take %s" % item)\nsub.setcallback(fail)\nchannel.receive()', { sub })
+    const channel = subject.gateway.remoteExec(
+      'def fail(item): raise ValueError("cannot take %s" % item)\nsub.setcallback(fail)\nchannel.receive()',
+      { sub },
+    )
     await sub.send(7)
     await expect(sub.waitClose()).rejects.toThrow('ValueError: cannot take 7')
     await channel.send(null)

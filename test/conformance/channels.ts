@@ -1,6 +1,13 @@
 // Channels as the controller holds them: waiting, closing both ways, iteration, streams, channels over channels.
 import { expect, it } from 'vitest'
-import { type Channel, ChannelClosedError, DumpError, EndOfChannelError, RemoteError, TimeoutError } from '../../src/index.js'
+import {
+  type Channel,
+  ChannelClosedError,
+  DumpError,
+  EndOfChannelError,
+  RemoteError,
+  TimeoutError,
+} from '../../src/index.js'
 import type { Subject } from './subject.js'
 
 const echo = 'for item in channel: channel.send(item)'
@@ -155,7 +162,9 @@ export function channelSuite(subject: Subject): void {
   })
 
   it('receives channels that the worker opened', async () => {
-    const channel = exec<Channel>('c = channel.gateway.newchannel(); channel.send(c); c.send(c.receive() * 2); c.close()')
+    const channel = exec<Channel>(
+      'c = channel.gateway.newchannel(); channel.send(c); c.send(c.receive() * 2); c.close()',
+    )
     const opened = await channel.receive()
     expect(opened.gateway).toBe(subject.gateway)
     await opened.send(21)
@@ -209,7 +218,9 @@ export function channelSuite(subject: Subject): void {
   })
 
   it('keeps hundreds of channels apart', async () => {
-    const channel = exec('while True:\n    c = channel.receive()\n    if c is None: break\n    c.send(c.receive())\n    c.close()')
+    const channel = exec(
+      'while True:\n    c = channel.receive()\n    if c is None: break\n    c.send(c.receive())\n    c.close()',
+    )
     const subs = Array.from({ length: 300 }, () => subject.gateway.newChannel<number, number>())
     subs.forEach((sub, index) => {
       void channel.send(sub)

@@ -24,8 +24,11 @@ export function concurrencySuite(subject: Subject): void {
 
   it('tells threading which thread is the main one, also when a second task imports it first', async () => {
     await using gateway = await subject.open()
-    const first = gateway.remoteExec('channel.receive()\nimport threading\nchannel.send(threading.current_thread().name)')
-    const source = 'import threading\nchannel.send([threading.current_thread().name == "MainThread", threading.enumerate()[0].name])'
+    const first = gateway.remoteExec(
+      'channel.receive()\nimport threading\nchannel.send(threading.current_thread().name)',
+    )
+    const source =
+      'import threading\nchannel.send([threading.current_thread().name == "MainThread", threading.enumerate()[0].name])'
     expect(await gateway.remoteExec(source).receive()).toEqual([false, 'MainThread'])
     await first.send(null)
     expect(await first.receive()).toBe('MainThread')
@@ -35,7 +38,10 @@ export function concurrencySuite(subject: Subject): void {
     await using gateway = await subject.open()
     const before = await gateway.remoteStatus()
     expect(before).toEqual({ numChannels: 0, numExecuting: 0, execModel: 'thread' })
-    const tasks = [gateway.remoteExec(nameThread), gateway.remoteExec('channel.send(1)\nwhile not channel.isclosed(): pass')]
+    const tasks = [
+      gateway.remoteExec(nameThread),
+      gateway.remoteExec('channel.send(1)\nwhile not channel.isclosed(): pass'),
+    ]
     await Promise.all(tasks.map((task) => task.receive()))
     expect(await gateway.remoteStatus()).toMatchObject({ numExecuting: 2, numChannels: 2 })
     await endAll(tasks)
@@ -44,7 +50,9 @@ export function concurrencySuite(subject: Subject): void {
 
   it('tells about its interpreter', async () => {
     const info = await subject.gateway.info()
-    const channel = subject.gateway.remoteExec('import os, sys; channel.send([os.getpid(), sys.executable, list(sys.version_info), os.getcwd()])')
+    const channel = subject.gateway.remoteExec(
+      'import os, sys; channel.send([os.getpid(), sys.executable, list(sys.version_info), os.getcwd()])',
+    )
     expect([info.pid, info.executable, info.versionInfo, info.cwd]).toEqual(await channel.receive())
     expect(info.implementation).toBe(subject.name.includes('PyPy') ? 'PyPy' : 'CPython')
   })
@@ -63,7 +71,9 @@ export function concurrencySuite(subject: Subject): void {
   it('queues tasks where main_thread_only is asked for', async () => {
     await using gateway = await subject.open('execmodel=main_thread_only')
     const report = gateway.newChannel()
-    const tasks = [1, 2, 3].map((n) => gateway.remoteExec('report.send(["begin", n]); channel.receive(); report.send(["end", n])', { report, n }))
+    const tasks = [1, 2, 3].map((n) =>
+      gateway.remoteExec('report.send(["begin", n]); channel.receive(); report.send(["end", n])', { report, n }),
+    )
     for (const [index, task] of tasks.entries()) {
       expect(await report.receive()).toEqual(['begin', index + 1])
       expect((await gateway.remoteStatus()).numExecuting).toBe(1)

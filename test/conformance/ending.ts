@@ -12,9 +12,16 @@ export function endingSuite(subject: Subject): void {
     const iterating = (async () => {
       for await (const _ of gateway.newChannel()) break
     })()
-    const waiting = [channel.receive(), channel.waitClose(), iterating, fill(gateway.remoteExec('import time; time.sleep(100)'))]
-    gateway.remoteExec('import os, signal; os.kill(os.getpid(), signal.SIGKILL)')
+    const waiting = [
+      channel.receive(),
+      channel.waitClose(),
+      iterating,
+      fill(gateway.remoteExec('import time; time.sleep(100)')),
+    ]
+    const { pid } = await gateway.info()
+    process.kill(pid, 'SIGSTOP') // or it might still answer
     waiting.push(channel.receive({ timeout: 10_000 }), gateway.remoteStatus())
+    process.kill(pid, 'SIGKILL')
     for (const outcome of await Promise.allSettled(waiting)) {
       expect(outcome).toMatchObject({ status: 'rejected', reason: { code: 'ERR_GATEWAY_CLOSED', signal: 'SIGKILL' } })
     }
@@ -23,7 +30,9 @@ export function endingSuite(subject: Subject): void {
 
   it('tells the exit code and the last words of a worker that left by itself', async () => {
     const gateway = await subject.open()
-    const channel = gateway.remoteExec('import os, sys\nsys.stderr.write("no more paper\\n"); sys.stderr.flush(); os._exit(7)')
+    const channel = gateway.remoteExec(
+      'import os, sys\nsys.stderr.write("no more paper\\n"); sys.stderr.flush(); os._exit(7)',
+    )
     await expect(channel.receive()).rejects.toMatchObject({ exitCode: 7, stderrTail: 'no more paper\n' })
     await expect(channel.receive()).rejects.toThrow(GatewayClosedError)
     expect(await gateway.closed).toMatchObject({ reason: 'exited', exitCode: 7 })
@@ -32,7 +41,10 @@ export function endingSuite(subject: Subject): void {
   it('tells the last words of a crash', async () => {
     const gateway = await subject.open()
     const channel = gateway.remoteExec('import os\nos.write(2, b"Fatal: about to abort\\n")\nos.abort()')
-    await expect(channel.receive()).rejects.toMatchObject({ signal: 'SIGABRT', stderrTail: expect.stringContaining('about to abort') })
+    await expect(channel.receive()).rejects.toMatchObject({
+      signal: 'SIGABRT',
+      stderrTail: expect.stringContaining('about to abort'),
+    })
   })
 
   it('delivers the items that arrived before a worker was killed', async () => {
@@ -116,4 +128,3 @@ async function fill(channel: Channel): Promise<void> {
   const item = new Uint8Array(1024 * 1024)
   while (true) await channel.send(item)
 }
-

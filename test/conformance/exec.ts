@@ -45,7 +45,9 @@ export function execSuite(subject: Subject): void {
 
   it('runs a function of a file, named as path or as URL', async () => {
     await withFile('def double(channel, n):\n    channel.send(2 * n)\n', async (file) => {
-      const channels = [file, pathToFileURL(file)].map((name) => subject.gateway.remoteExec({ file: name, function: 'double' }, { n: 4 }))
+      const channels = [file, pathToFileURL(file)].map((name) =>
+        subject.gateway.remoteExec({ file: name, function: 'double' }, { n: 4 }),
+      )
       expect(await Promise.all(channels.map((channel) => channel.receive()))).toEqual([8, 8])
     })
   })

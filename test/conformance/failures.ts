@@ -11,7 +11,11 @@ export function failureSuite(subject: Subject): void {
 
   it('tells the type, the message, the arguments and the text of Python’s traceback', async () => {
     const error = await failureOf('raise ValueError("17", 2)')
-    expect(error).toMatchObject({ code: 'ERR_REMOTE', type: 'ValueError', module: subject.isPython2 ? 'exceptions' : 'builtins' })
+    expect(error).toMatchObject({
+      code: 'ERR_REMOTE',
+      type: 'ValueError',
+      module: subject.isPython2 ? 'exceptions' : 'builtins',
+    })
     expect([...error.args]).toEqual(['17', 2])
     expect(error.traceback).toMatch(/^Traceback \(most recent call last\):\n/)
     expect((await failureOf('raise ValueError("17")')).message).toBe('ValueError: 17')
@@ -37,7 +41,9 @@ export function failureSuite(subject: Subject): void {
       return await subject.gateway.remoteExec('raise ValueError("17")').receive()
     }
     const error: unknown = await gatherTheResults().catch((reason: unknown) => reason)
-    expect((error as Error).stack).toMatch(/^RemoteError: ValueError: 17\n[^]*gatherTheResults[^]*Traceback \(most recent call last\)/)
+    expect((error as Error).stack).toMatch(
+      /^RemoteError: ValueError: 17\n[^]*gatherTheResults[^]*Traceback \(most recent call last\)/,
+    )
   })
 
   it('delivers items first and then the same failure every time, to receive and to waitClose', async () => {
@@ -55,12 +61,15 @@ export function failureSuite(subject: Subject): void {
     expect(error.traceback).toContain('line 2')
   })
 
-  it.each(['SystemExit(3)', 'KeyboardInterrupt()', 'EOFError("mine")'])('survives %s and reports it', async (raised) => {
-    const pid = subject.gateway.remoteExec('import os; channel.send(os.getpid())')
-    expect((await failureOf(`raise ${raised}`)).message).toContain(raised.replace(/\(.*/, ''))
-    const later = subject.gateway.remoteExec('import os; channel.send(os.getpid())')
-    expect(await later.receive()).toBe(await pid.receive())
-  })
+  it.each(['SystemExit(3)', 'KeyboardInterrupt()', 'EOFError("mine")'])(
+    'survives %s and reports it',
+    async (raised) => {
+      const pid = subject.gateway.remoteExec('import os; channel.send(os.getpid())')
+      expect((await failureOf(`raise ${raised}`)).message).toContain(raised.replace(/\(.*/, ''))
+      const later = subject.gateway.remoteExec('import os; channel.send(os.getpid())')
+      expect(await later.receive()).toBe(await pid.receive())
+    },
+  )
 
   it('carries the causes of an exception', async () => {
     if (subject.isPython2) return // its exceptions have none
@@ -85,7 +94,9 @@ export function failureSuite(subject: Subject): void {
   })
 
   it('names the function and the argument that a function lacks', async () => {
-    const error = await remoteErrorOf(subject.gateway.remoteExec({ text: 'def task(channel, n): pass', function: 'task' }))
+    const error = await remoteErrorOf(
+      subject.gateway.remoteExec({ text: 'def task(channel, n): pass', function: 'task' }),
+    )
     expect(error.message).toMatch(/^TypeError: task\(\)/)
     const absent = await remoteErrorOf(subject.gateway.remoteExec({ text: 'pass', function: 'nothing' }))
     expect(absent.message).toContain('nothing')
@@ -93,7 +104,9 @@ export function failureSuite(subject: Subject): void {
 
   it('refuses a value without a wire type with its path, and the channel stays usable', async () => {
     const channel = subject.gateway.remoteExec('channel.send(channel.receive())')
-    const error: unknown = await channel.send({ users: [{}, { avatar: new WeakMap() }] }).catch((reason: unknown) => reason)
+    const error: unknown = await channel
+      .send({ users: [{}, { avatar: new WeakMap() }] })
+      .catch((reason: unknown) => reason)
     expect(error).toBeInstanceOf(DumpError)
     expect(error).toMatchObject({ path: 'item.users[1].avatar' })
     await channel.send('fine')

@@ -6,8 +6,13 @@ export function outputSuite(subject: Subject): void {
   /** The lines that code printed until its channel closed. */
   const linesOf = async (source: string, stream: 'stdout' | 'stderr' = 'stdout'): Promise<string[]> => {
     const before = subject.lines.length
-    await subject.gateway.remoteExec(`from __future__ import print_function\nimport os, subprocess, sys\n${source}`).waitClose()
-    return subject.lines.slice(before).filter((line) => line.stream === stream).map(({ text }) => text)
+    await subject.gateway
+      .remoteExec(`from __future__ import print_function\nimport os, subprocess, sys\n${source}`)
+      .waitClose()
+    return subject.lines
+      .slice(before)
+      .filter((line) => line.stream === stream)
+      .map(({ text }) => text)
   }
 
   it('delivers prints before the channel closes, the last line without its end too', async () => {
@@ -28,21 +33,31 @@ export function outputSuite(subject: Subject): void {
 
   it('delivers what child processes print', async () => {
     expect(await linesOf('subprocess.check_call(["sh", "-c", "echo child; echo error >&2"])')).toEqual(['child'])
-    expect(await linesOf('subprocess.check_call(["sh", "-c", "echo child; echo error >&2"])', 'stderr')).toEqual(['error'])
+    expect(await linesOf('subprocess.check_call(["sh", "-c", "echo child; echo error >&2"])', 'stderr')).toEqual([
+      'error',
+    ])
   })
 
   it('delivers what C prints', async () => {
-    expect(await linesOf('import ctypes; ctypes.CDLL(None).printf(b"from C\\n"); ctypes.CDLL(None).fflush(None)')).toEqual(['from C'])
+    expect(
+      await linesOf('import ctypes; ctypes.CDLL(None).printf(b"from C\\n"); ctypes.CDLL(None).fflush(None)'),
+    ).toEqual(['from C'])
     expect(await linesOf('import ctypes; ctypes.CDLL(None).printf(b"unflushed\\n")')).toEqual(['unflushed'])
   })
 
   it('keeps characters beyond ASCII', async () => {
-    expect(await linesOf('print(u"\\xe9\\U0001f600") if sys.version_info[0] > 2 else os.write(1, u"\\xe9\\U0001f600\\n".encode("utf-8"))')).toEqual(['é😀'])
+    expect(
+      await linesOf(
+        'print(u"\\xe9\\U0001f600") if sys.version_info[0] > 2 else os.write(1, u"\\xe9\\U0001f600\\n".encode("utf-8"))',
+      ),
+    ).toEqual(['é😀'])
   })
 
   it('delivers what was printed before a failure', async () => {
     const before = subject.lines.length
-    await expect(subject.gateway.remoteExec('import sys; sys.stdout.write("so far"); raise ValueError').waitClose()).rejects.toThrow('ValueError')
+    await expect(
+      subject.gateway.remoteExec('import sys; sys.stdout.write("so far"); raise ValueError').waitClose(),
+    ).rejects.toThrow('ValueError')
     expect(subject.lines.slice(before).map(({ text }) => text)).toEqual(['so far'])
   })
 
@@ -58,14 +73,18 @@ export function outputSuite(subject: Subject): void {
   })
 
   it('passes on while the code runs', async () => {
-    const channel = subject.gateway.remoteExec('import sys; sys.stdout.write("now\\n"); sys.stdout.flush(); channel.receive()')
+    const channel = subject.gateway.remoteExec(
+      'import sys; sys.stdout.write("now\\n"); sys.stdout.flush(); channel.receive()',
+    )
     while (subject.lines.at(-1)?.text !== 'now') await subject.gateway.remoteStatus()
     expect(channel.isClosed).toBe(false)
     await channel.close()
   })
 
   it('takes no harm from code that replaces or closes the streams', async () => {
-    await subject.gateway.remoteExec('import sys; kept = sys.stdout, sys.stderr; sys.stdout = None; sys.stderr = 7').waitClose()
+    await subject.gateway
+      .remoteExec('import sys; kept = sys.stdout, sys.stderr; sys.stdout = None; sys.stderr = 7')
+      .waitClose()
     const source = 'import os, sys; sys.stdout = sys.stderr = os.fdopen(os.dup(1), "w"); sys.stdout.write("again\\n")'
     const before = subject.lines.length
     await subject.gateway.remoteExec(source).waitClose()

@@ -22,7 +22,9 @@ export function settingSuite(subject: Subject): void {
   })
 
   it('takes a chdir from where it is started', async () => {
-    expect(await evaluate('os.getcwd()', `chdir=${relative(process.cwd(), realpathSync(tmpdir()))}`)).toBe(realpathSync(tmpdir()))
+    expect(await evaluate('os.getcwd()', `chdir=${relative(process.cwd(), realpathSync(tmpdir()))}`)).toBe(
+      realpathSync(tmpdir()),
+    )
   })
 
   it('rejects a chdir that cannot be, and does not keep the gateway', async () => {

@@ -67,17 +67,39 @@ const both: readonly [expression: string, here: unknown][] = [
   ['frozenset([1, frozenset()])', new FrozenSet<unknown>([1, new FrozenSet()])],
   ['{u"a": 1, u"b": {u"c": [2]}}', { a: 1, b: { c: [2] } }],
   ['{u"constructor": 1, u"": 2}', { constructor: 1, '': 2 }],
-  ['{(1, 2): 3, None: 4, u"x": 5}', new Map<unknown, unknown>([[new Tuple(1, 2), 3], [null, 4], ['x', 5]])],
-  ['{1: u"one", -1: u"less"}', new Map([[1, 'one'], [-1, 'less']])],
+  [
+    '{(1, 2): 3, None: 4, u"x": 5}',
+    new Map<unknown, unknown>([
+      [new Tuple(1, 2), 3],
+      [null, 4],
+      ['x', 5],
+    ]),
+  ],
+  [
+    '{1: u"one", -1: u"less"}',
+    new Map([
+      [1, 'one'],
+      [-1, 'less'],
+    ]),
+  ],
   ['xrange(2, 8, 3) if PY2 else range(2, 8, 3)', new Range(2, 8, 3)],
-  ['datetime.datetime(2024, 2, 29, 13, 5, 0, 250)', new NaiveDateTime(new PlainDate(2024, 2, 29), new PlainTime(13, 5, 0, { microsecond: 250 }))],
+  [
+    'datetime.datetime(2024, 2, 29, 13, 5, 0, 250)',
+    new NaiveDateTime(new PlainDate(2024, 2, 29), new PlainTime(13, 5, 0, { microsecond: 250 })),
+  ],
   ['datetime.date(1, 1, 1)', new PlainDate(1, 1, 1)],
   ['datetime.time(23, 59, 59, 999999)', new PlainTime(23, 59, 59, { microsecond: 999999 })],
   ['datetime.timedelta(-1, 3, 5)', new TimeDelta(-1, 3, 5)],
   ['decimal.Decimal("1.50")', new Decimal('1.50')],
   ['fractions.Fraction(-1, 3)', new Fraction(-1, 3)],
   ['uuid.UUID(int=5)', new UUID('00000000-0000-0000-0000-000000000005')],
-  ['collections.OrderedDict([(u"b", 1), (u"a", 2)])', new OrderedDict([['b', 1], ['a', 2]])],
+  [
+    'collections.OrderedDict([(u"b", 1), (u"a", 2)])',
+    new OrderedDict([
+      ['b', 1],
+      ['a', 2],
+    ]),
+  ],
   ['collections.deque([1, 2], 5)', new Deque([1, 2], 5)],
 ]
 

@@ -23,7 +23,9 @@ export function workerChannelSuite(subject: Subject): void {
   })
 
   it('raises ValueError for a negative timeout', async () => {
-    expect(await first('try:\n    channel.receive(-1)\nexcept ValueError:\n    channel.send("refused")')).toBe('refused')
+    expect(await first('try:\n    channel.receive(-1)\nexcept ValueError:\n    channel.send("refused")')).toBe(
+      'refused',
+    )
   })
 
   it('waits for the close of another channel, or until the time is up', async () => {
@@ -104,12 +106,17 @@ export function workerChannelSuite(subject: Subject): void {
   })
 
   it('refuses a mode of a file that there is not', async () => {
-    expect(await first('try:\n    channel.makefile("rw")\nexcept ValueError as e:\n    channel.send(str(e))')).toContain("'rw'")
+    expect(
+      await first('try:\n    channel.makefile("rw")\nexcept ValueError as e:\n    channel.send(str(e))'),
+    ).toContain("'rw'")
   })
 
   it('closes the channel with its file where that is asked for', async () => {
     const sub = subject.gateway.newChannel()
-    const channel = subject.gateway.remoteExec('f = sub.makefile("w", proxyclose=True)\nf.write(u"x")\nf.close()\nchannel.send(sub.isclosed())', { sub })
+    const channel = subject.gateway.remoteExec(
+      'f = sub.makefile("w", proxyclose=True)\nf.write(u"x")\nf.close()\nchannel.send(sub.isclosed())',
+      { sub },
+    )
     expect(await channel.receive()).toBe(true)
     expect(await sub.receive()).toBe('x')
     await sub.waitClose()

@@ -65,7 +65,7 @@ describe('output', () => {
     const texts: string[] = []
     await using group = new Group({ onOutput: ({ text }) => texts.push(text) })
     const gateway = await group.makeGateway(popen)
-    await gateway.remoteExec('import subprocess; subprocess.Popen(["sh", "-c", "read line; echo late"], stdin=subprocess.PIPE)').waitClose()
+    await gateway.remoteExec('import subprocess; subprocess.Popen(["sh", "-c", "sleep 0.2; echo late"])').waitClose()
     while (texts.length === 0) await gateway.remoteStatus()
     expect(texts).toEqual(['late'])
   })

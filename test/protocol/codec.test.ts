@@ -14,9 +14,8 @@ function roundTrip(value: unknown, protocol: number): unknown {
 }
 
 function pickle(...codes: (number | string)[]): Uint8Array {
-  return new Uint8Array(
-    Buffer.concat(codes.map((code) => Buffer.from(typeof code === 'number' ? [code] : code, 'latin1'))),
-  )
+  const bytes = codes.map((code) => (typeof code === 'number' ? Buffer.of(code) : Buffer.from(code, 'latin1')))
+  return new Uint8Array(Buffer.concat(bytes))
 }
 
 function dumpError(value: unknown): DumpError {
@@ -159,7 +158,11 @@ describe('a value that cannot be sent', () => {
       'Python takes two of these keys for equal.',
     ],
     [new Set([1, 1n]), 'item{1}', 'Python takes two of these keys for equal.'],
-    [new Set([new Tuple(1, 'a'), new Tuple(1, 'a')]), 'item{Tuple}', 'Python takes two of these keys for equal.'],
+    [
+      new Set([new Tuple<unknown>(1, 'a'), new Tuple<unknown>(1, 'a')]),
+      'item{Tuple}',
+      'Python takes two of these keys for equal.',
+    ],
     [
       new Set([new PlainDate(2024, 1, 1), new PlainDate(2024, 1, 1)]),
       'item{PlainDate}',

@@ -14,7 +14,9 @@ export class PythonPeer implements AsyncDisposable {
 
   constructor(command: string, ...args: string[]) {
     const env = { ...process.env, PYTHONIOENCODING: 'utf-8', PYTHONDONTWRITEBYTECODE: '1' }
-    this.#process = spawn(command, [program, ...args], { stdio: ['pipe', 'pipe', 'inherit'], env })
+    // An unpickler that fails deep inside of malformed bytes may grumble.
+    const stderr = args.includes('limited') ? 'ignore' : 'inherit'
+    this.#process = spawn(command, [program, ...args], { stdio: ['pipe', 'pipe', stderr], env })
     this.#lines = createInterface(this.#process.stdout)
   }
 
