@@ -7,8 +7,6 @@ import { checkWait, ENDED, ItemQueue, TIMED_OUT, type WaitOptions } from './item
 import type { Arrival, ChannelLink, ChannelListener, MakeError, Reservation } from './link.js'
 import { readableOf, writableOf } from './streams.js'
 
-export type { Arrival, ChannelLink, ChannelListener, MakeError, Reservation }
-
 /** One end of a conversation with remote code; the other end is `channel` there. */
 export class Channel<R = unknown, S = unknown, G = unknown> implements AsyncIterable<R> {
   /** The number of the channel on its gateway. */

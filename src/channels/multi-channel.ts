@@ -1,6 +1,7 @@
 /** Several channels treated as one: send to each, receive from each, or gather from all as items arrive. */
-import type { Channel, Reservation } from './channel.js'
+import type { Channel } from './channel.js'
 import type { WaitOptions } from './item-queue.js'
+import type { Reservation } from './link.js'
 import { ReceiveQueue } from './receive-queue.js'
 
 /** Channels in a fixed order, often of the same code on several gateways. */

@@ -2,7 +2,8 @@
  * The channels of one gateway by id: those that are open, and those that the worker opened and that nobody has decoded a
  * reference to yet, which may be over before that.
  */
-import { Channel, type ChannelLink, type MakeError } from '../channels/channel.js'
+import { Channel } from '../channels/channel.js'
+import type { ChannelLink, MakeError } from '../channels/link.js'
 import { DumpError } from '../errors.js'
 
 /** Finds channels for frames, and for the values that refer to them. */

@@ -2,9 +2,10 @@
  * One running remote interpreter and the link to it. The only file where connection, codec, transport and channels meet:
  * each of them is told here what the others said, and nothing is decided here that one of them could decide.
  */
-import type { Arrival, Channel, ChannelLink } from '../channels/channel.js'
+import type { Channel } from '../channels/channel.js'
+import type { Arrival, ChannelLink } from '../channels/link.js'
 import { ProtocolError, RemoteError, remoteFailureFrom, TimeoutError } from '../errors.js'
-import { decode, encode } from '../protocol/codec.js'
+import { decode, encode, PORTABLE_PROTOCOL } from '../protocol/codec.js'
 import { Connection } from '../protocol/connection.js'
 import type { Transport, TransportEnd } from '../transports/transport.js'
 import { bootstrapBytes, makeMarker } from './bootstrap.js'
@@ -34,8 +35,6 @@ export interface GatewayParts {
 }
 
 const CONNECT_TIMEOUT_MS = 15_000
-// The pickle protocol that every Python reads: until the worker has said which ones it does.
-const PORTABLE = 2
 
 /** A running Python and the link to it. Made by `makeGateway` or a group. */
 export class Gateway implements AsyncDisposable {
@@ -288,7 +287,7 @@ export class Gateway implements AsyncDisposable {
 
   #encode(value: unknown): Uint8Array[] {
     return encode(value, {
-      protocol: this.#hello?.pickle ?? PORTABLE,
+      protocol: this.#hello?.pickle ?? PORTABLE_PROTOCOL,
       channelId: (object) => this.#channels.idOf(object),
     })
   }

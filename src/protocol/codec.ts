@@ -14,8 +14,8 @@ import { ValueWriter } from './codec/value-writer.js'
 
 export { type JavaScriptCodec, setJavaScriptCodec } from './codec/js-values.js'
 
-/** What every Python reads. */
-const PORTABLE_PROTOCOL = 2
+/** The pickle protocol that every Python reads: for storing, and until a worker has said which ones it does. */
+export const PORTABLE_PROTOCOL: number = 2
 /** As deep as Python itself can pickle with its default recursion limit. */
 const MAX_DEPTH = 1000
 

@@ -1,5 +1,6 @@
 /** A channel and the far end that a gateway gives it, for tests that need no gateway: what arrives is said here, what was asked is noted. */
-import { Channel, type ChannelLink } from '../../src/channels/channel.js'
+import { Channel } from '../../src/channels/channel.js'
+import type { ChannelLink } from '../../src/channels/link.js'
 import { type RemoteError, remoteErrorFrom } from '../../src/errors.js'
 
 export class FarEnd {

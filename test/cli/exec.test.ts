@@ -25,8 +25,19 @@ function tendril(...args: string[]): { status: number | null; stdout: string; st
 
 describe('tendril exec', () => {
   it('prints each item and each line, tagged with its gateway, and exits 0', () => {
-    const { status, stdout, stderr } = tendril('exec', '--tx', `${popen}//id=w1`, greeting, '--kwarg', 'greeting=hello', '--kwarg', 'times=[1, null]')
-    expect(stdout.split('\n').sort()).toEqual(['', "[w1] done", "[w1] printed", "[w1] { greeting: 'hello', times: [ 1, null ] }"].sort())
+    const { status, stdout, stderr } = tendril(
+      'exec',
+      '--tx',
+      `${popen}//id=w1`,
+      greeting,
+      '--kwarg',
+      'greeting=hello',
+      '--kwarg',
+      'times=[1, null]',
+    )
+    expect(stdout.split('\n').sort()).toEqual(
+      ['', '[w1] done', '[w1] printed', "[w1] { greeting: 'hello', times: [ 1, null ] }"].sort(),
+    )
     expect([status, stderr]).toEqual([0, '[w1] complained\n'])
   })
 
@@ -78,7 +89,10 @@ describe('tendril exec', () => {
   })
 
   it('exits 3 and says what was looked for when there is no Python', () => {
-    const { status, stderr } = spawnSync(process.execPath, [bin, 'exec', failing], { encoding: 'utf8', env: { PATH: '/nowhere' } })
+    const { status, stderr } = spawnSync(process.execPath, [bin, 'exec', failing], {
+      encoding: 'utf8',
+      env: { PATH: '/nowhere' },
+    })
     expect(status).toBe(3)
     expect(stderr).toMatch(/^tendril: no Python was found: looked for python3 and python on PATH.*\n$/)
   })

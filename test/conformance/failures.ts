@@ -42,7 +42,7 @@ export function failureSuite(subject: Subject): void {
     }
     const error: unknown = await gatherTheResults().catch((reason: unknown) => reason)
     expect((error as Error).stack).toMatch(
-      /^RemoteError: ValueError: 17\n[^]*gatherTheResults[^]*Traceback \(most recent call last\)/,
+      /^RemoteError: ValueError: 17\n[\s\S]*gatherTheResults[\s\S]*Traceback \(most recent call last\)/,
     )
   })
 

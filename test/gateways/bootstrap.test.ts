@@ -43,7 +43,9 @@ describe('sizes', () => {
   const source = readFileSync(new URL('../../bootstrap.py', import.meta.url), 'utf8')
 
   it('keeps bootstrap.py within 600 lines and 8 KiB deflated', () => {
-    process.stdout.write(`loader ${loaderLine().length} characters, bootstrap.py ${source.split('\n').length - 1} lines, ${deflatedCore().length} bytes deflated\n`)
+    process.stdout.write(
+      `loader ${loaderLine().length} characters, bootstrap.py ${source.split('\n').length - 1} lines, ${deflatedCore().length} bytes deflated\n`,
+    )
     expect(deflatedCore().length).toBeLessThanOrEqual(8192)
     expect(source.split('\n').length - 1).toBeLessThanOrEqual(600)
   })
@@ -75,7 +77,15 @@ describe('the stream', () => {
   })
 
   it.each(interpreters())('may break off in every part of it, with $name', async (interpreter) => {
-    const cuts = [0, 100, STAGE_SIZE, STAGE_SIZE + 1000, STAGE_SIZE + deflatedCore().length, flight.length - 1, flight.length]
+    const cuts = [
+      0,
+      100,
+      STAGE_SIZE,
+      STAGE_SIZE + 1000,
+      STAGE_SIZE + deflatedCore().length,
+      flight.length - 1,
+      flight.length,
+    ]
     await Promise.all(cuts.map((cut) => expectEnd(interpreter.command, cut)))
   })
 })
@@ -84,7 +94,11 @@ describe('the stream', () => {
 async function expectEnd(python: string, bytes: number): Promise<void> {
   const mark = new Mark()
   const [name, value] = mark.key.slice('env:'.length).split('=') as [string, string]
-  const child = spawn(python, ['-c', loaderLine()], { env: { ...process.env, [name]: value }, stdio: ['pipe', 'ignore', 'ignore'], detached: true })
+  const child = spawn(python, ['-c', loaderLine()], {
+    env: { ...process.env, [name]: value },
+    stdio: ['pipe', 'ignore', 'ignore'],
+    detached: true,
+  })
   child.stdin.on('error', () => undefined)
   child.stdin.end(flight.subarray(0, bytes))
   let isLate = false

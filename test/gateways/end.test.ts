@@ -12,7 +12,9 @@ const fixture = (name: string): string => fileURLToPath(new URL(`../fixtures/${n
 async function failureOf(python: string, ...keys: string[]): Promise<BootstrapError> {
   const mark = new Mark()
   const group = new Group()
-  const error: unknown = await group.makeGateway(['popen', `python=${python}`, mark.key, ...keys].join('//')).catch((reason: unknown) => reason)
+  const error: unknown = await group
+    .makeGateway(['popen', `python=${python}`, mark.key, ...keys].join('//'))
+    .catch((reason: unknown) => reason)
   expect(group.size).toBe(0)
   expect(await notGoneWithin(500, mark.pids)).toEqual([])
   if (error instanceof BootstrapError) return error
@@ -21,7 +23,9 @@ async function failureOf(python: string, ...keys: string[]): Promise<BootstrapEr
 
 describe('a start that fails', () => {
   it('names an interpreter that does not exist, by path and by name', async () => {
-    expect((await failureOf('/nowhere/python3')).message).toMatch(/^gateway gw0 \(popen\/\/python=\/nowhere\/python3.*"\/nowhere\/python3" does not exist.*python= key/)
+    expect((await failureOf('/nowhere/python3')).message).toMatch(
+      /^gateway gw0 \(popen\/\/python=\/nowhere\/python3.*"\/nowhere\/python3" does not exist.*python= key/,
+    )
     const error = await failureOf('pyhton3.99')
     expect(error.message).toContain('"pyhton3.99" does not exist')
     expect(error.tried).toEqual(['pyhton3.99'])
@@ -38,15 +42,22 @@ describe('a start that fails', () => {
     expect(error.message).toContain('no python here')
   })
 
-  it.each([0, 1, 127, 255])('tells exit code %d of a command that exits after the loader has been read', async (exitCode) => {
-    expect(await failureOf(`sh -c 'head -c 384 >/dev/null; exit ${exitCode}'`)).toMatchObject({ exitCode })
-  })
+  it.each([0, 1, 127, 255])(
+    'tells exit code %d of a command that exits after the loader has been read',
+    async (exitCode) => {
+      expect(await failureOf(`sh -c 'head -c 384 >/dev/null; exit ${exitCode}'`)).toMatchObject({ exitCode })
+    },
+  )
 
   it('tells the signal that ended the command', async () => {
     expect(await failureOf(`sh -c 'kill -9 $$'`)).toMatchObject({ signal: 'SIGKILL', exitCode: undefined })
   })
 
-  it.each([['/bin/true', 0], ['/bin/cat', 1], ['/bin/false', 1]])('says that %s is not a worker', async (program, exitCode) => {
+  it.each([
+    ['/bin/true', 0],
+    ['/bin/cat', 1],
+    ['/bin/false', 1],
+  ])('says that %s is not a worker', async (program, exitCode) => {
     expect(await failureOf(program)).toMatchObject({ exitCode })
   })
 
@@ -80,12 +91,15 @@ describe('a start that fails', () => {
     expect(error.stderrTail).toMatch(/encodings|site|os/)
   })
 
-  it.each(['wrong version', 'hello that is no dict', 'hello that is no pickle', 'frame before hello', 'truncated hello'])(
-    'rejects a worker whose first word is a %s',
-    async (rule) => {
-      await failureOf(`${command} ${fixture('fake_worker.py')} '${rule}'`, 'timeout=5s')
-    },
-  )
+  it.each([
+    'wrong version',
+    'hello that is no dict',
+    'hello that is no pickle',
+    'frame before hello',
+    'truncated hello',
+  ])('rejects a worker whose first word is a %s', async (rule) => {
+    await failureOf(`${command} ${fixture('fake_worker.py')} '${rule}'`, 'timeout=5s')
+  })
 
   it('rejects what waits on a gateway that was not ready, with the same error', async () => {
     const group = new Group()
@@ -113,14 +127,25 @@ describe('a start with noise', () => {
 })
 
 describe('a link that breaks a rule', () => {
-  const rules = ['unknown kind', 'kind of the controller', 'unknown flag', 'oversize frame', 'forged channel', 'opened odd channel']
+  const rules = [
+    'unknown kind',
+    'kind of the controller',
+    'unknown flag',
+    'oversize frame',
+    'forged channel',
+    'opened odd channel',
+  ]
   const more = ['too much credit', 'data after end', 'truncated frame', 'text in the stream', 'hello twice']
 
   it.each([...rules, ...more])('ends the gateway and settles whoever waits: %s', async (rule) => {
     const mark = new Mark()
-    const gateway = new Group().launchGateway(`popen//python=${command} ${fixture('fake_worker.py')} '${rule}'//${mark.key}`)
+    const gateway = new Group().launchGateway(
+      `popen//python=${command} ${fixture('fake_worker.py')} '${rule}'//${mark.key}`,
+    )
     const channel = gateway.remoteExec('channel.send(1)')
-    await expect(gateway.remoteStatus()).rejects.toMatchObject({ code: expect.stringMatching(/^ERR_(GATEWAY_CLOSED|BOOTSTRAP)$/) })
+    await expect(gateway.remoteStatus()).rejects.toMatchObject({
+      code: expect.stringMatching(/^ERR_(GATEWAY_CLOSED|BOOTSTRAP)$/),
+    })
     await expect(channel.receive()).rejects.toThrow()
     const { reason, error } = await gateway.closed
     if (rule !== 'truncated frame') expect([reason, error instanceof ProtocolError]).toEqual(['lost', true])
@@ -129,7 +154,9 @@ describe('a link that breaks a rule', () => {
 
   it('quotes bytes that stray into the stream of a real worker', async () => {
     const gateway = await new Group({ onOutput: () => undefined }).makeGateway(`popen//python=${command}`)
-    const channel = gateway.remoteExec('import os, _tendril; os.write(_tendril.worker.fd_out, b"stray bytes of a library"); channel.receive()')
+    const channel = gateway.remoteExec(
+      'import os, _tendril; os.write(_tendril.worker.fd_out, b"stray bytes of a library"); channel.receive()',
+    )
     await expect(channel.receive()).rejects.toThrow(/stray bytes of a library/)
     expect((await gateway.closed).error).toBeInstanceOf(ProtocolError)
   })

@@ -80,7 +80,11 @@ describe('Group', () => {
     const channels = group.remoteExec<number, number>('channel.send(channel.receive() + 1)')
     await channels.sendEach(41)
     const received = await channels.receiveEach({ withChannel: true })
-    expect(received.map(([channel, item]) => [channel.gateway.id, item])).toEqual([['gw0', 42], ['gw1', 42], ['gw2', 42]])
+    expect(received.map(([channel, item]) => [channel.gateway.id, item])).toEqual([
+      ['gw0', 42],
+      ['gw1', 42],
+      ['gw2', 42],
+    ])
     await channels.waitClose()
     await expect(channels.receiveEach()).rejects.toThrow(EndOfChannelError)
   })
@@ -101,7 +105,11 @@ describe('Group', () => {
     await group.terminate()
     const ends = []
     for await (const [channel, item] of queue) ends.push([channel.gateway.id, item])
-    expect(ends.sort()).toEqual([['gw0', 'end'], ['gw1', 'end'], ['gw2', 'end']])
+    expect(ends.sort()).toEqual([
+      ['gw0', 'end'],
+      ['gw1', 'end'],
+      ['gw2', 'end'],
+    ])
   })
 
   it('gives endmarkers when workers are killed', async () => {

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
-import { findInterpreter, anyInterpreter } from '../interpreters.js'
+import { anyInterpreter, findInterpreter } from '../interpreters.js'
 import { Mark, notGoneWithin } from '../processes.js'
 
 const controller = fileURLToPath(new URL('../fixtures/controller.mjs', import.meta.url))
@@ -44,7 +44,12 @@ const states: readonly [state: string, source: string][] = [
   ['prints without end', 'channel.send(1)\nwhile True: print("x" * 100)'],
 ]
 
-const pythons = [anyInterpreter(), findInterpreter('CPython 2.7'), findInterpreter('CPython 3.13'), findInterpreter('PyPy')]
+const pythons = [
+  anyInterpreter(),
+  findInterpreter('CPython 2.7'),
+  findInterpreter('CPython 3.13'),
+  findInterpreter('PyPy'),
+]
 const kinds = pythons.flatMap((python) => (python === undefined ? [] : [[python.name, python.command] as const]))
 
 describe.each(kinds)('a controller killed while its worker on %s', (_, command) => {
@@ -55,7 +60,9 @@ describe.each(kinds)('a controller killed while its worker on %s', (_, command) 
 
 async function leftAfterKill(spec: string, source: string): Promise<number[]> {
   const mark = new Mark()
-  const program = spawn(process.execPath, [controller, `${spec}//${mark.key}`, source], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const program = spawn(process.execPath, [controller, `${spec}//${mark.key}`, source], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
   await once(program.stdout, 'data')
   expect(mark.pids().length).toBeGreaterThan(0)
   program.kill('SIGKILL')

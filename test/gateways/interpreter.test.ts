@@ -21,12 +21,16 @@ async function evaluate(expression: string, ...keys: string[]): Promise<unknown>
 
 describe('python=', () => {
   it('takes arguments of the interpreter', async () => {
-    expect(await evaluate('[sys.flags.optimize, sys.flags.dont_write_bytecode]', `python=${command} -O -B`)).toEqual([1, 1])
+    expect(await evaluate('[sys.flags.optimize, sys.flags.dont_write_bytecode]', `python=${command} -O -B`)).toEqual([
+      1, 1,
+    ])
   })
 
   it('takes a command that starts another', async () => {
     expect(await evaluate('os.environ["X"]', `python=env X="1 2" ${command}`)).toBe('1 2')
-    expect(await evaluate('os.nice(0)', `python=nice -n 5 ${command}`)).toBe((await evaluate('os.nice(0)', `python=${command}`) as number) + 5)
+    expect(await evaluate('os.nice(0)', `python=nice -n 5 ${command}`)).toBe(
+      ((await evaluate('os.nice(0)', `python=${command}`)) as number) + 5,
+    )
   })
 
   it('takes a path with spaces in quotes', async () => {

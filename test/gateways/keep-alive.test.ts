@@ -26,6 +26,10 @@ async function run(fixture: string): Promise<{ code: number; stdout: string; std
   const mark = new Mark()
   const file = fileURLToPath(new URL(`../fixtures/${fixture}`, import.meta.url))
   const program = spawn(process.execPath, [file, `popen//python=${anyInterpreter().command}//${mark.key}`])
-  const [stdout, stderr, [code]] = await Promise.all([text(program.stdout), text(program.stderr), once(program, 'exit')])
+  const [stdout, stderr, [code]] = await Promise.all([
+    text(program.stdout),
+    text(program.stderr),
+    once(program, 'exit'),
+  ])
   return { code: Number(code), stdout, stderr, mark }
 }

@@ -43,7 +43,11 @@ describe('output', () => {
   })
 
   it('does not cut characters in two', async () => {
-    expect((await linesOf('import os\nfor byte in bytearray(u"\\xe9\\U0001f600\\n".encode("utf-8")): os.write(1, bytes(bytearray([byte])))'))).toEqual(['é😀'])
+    expect(
+      await linesOf(
+        'import os\nfor byte in bytearray(u"\\xe9\\U0001f600\\n".encode("utf-8")): os.write(1, bytes(bytearray([byte])))',
+      ),
+    ).toEqual(['é😀'])
   })
 
   it('survives bytes that are no text', async () => {

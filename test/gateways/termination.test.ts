@@ -21,7 +21,8 @@ while True:
     except BaseException:
         pass
 `
-const stubbornThread = 'import threading, time; threading.Thread(target=time.sleep, args=(1000,)).start(); channel.send(1)'
+const stubbornThread =
+  'import threading, time; threading.Thread(target=time.sleep, args=(1000,)).start(); channel.send(1)'
 const states: readonly [state: string, source: string, mayLeave: boolean][] = [
   ['sleep', 'import time; channel.send(1); time.sleep(1000)', true],
   ['busy-loop', 'channel.send(1)\nwhile True: pass', true],
@@ -30,25 +31,35 @@ const states: readonly [state: string, source: string, mayLeave: boolean][] = [
   ['are stopped', 'import os, signal; channel.send(1); os.kill(os.getpid(), signal.SIGSTOP)', false],
   ['hold a non-daemon thread', stubbornThread, true],
   ['hold the GIL in C', 'import re; channel.send(1); re.match("(a+)+$", "a" * 40 + "b")', false],
-  ['started a child that ignores signals', 'import subprocess; channel.send(1); subprocess.call(["sh", "-c", "trap \\"\\" INT TERM; sleep 1000"])', true],
+  [
+    'started a child that ignores signals',
+    'import subprocess; channel.send(1); subprocess.call(["sh", "-c", "trap \\"\\" INT TERM; sleep 1000"])',
+    true,
+  ],
   ['send without end', 'channel.send(1)\nwhile True: channel.send("x" * 100000)', true],
 ]
 const pythons = [anyInterpreter(), findInterpreter('CPython 2.7'), findInterpreter('PyPy')]
-const specs = pythons.flatMap((python) => (python === undefined ? [] : [[python.name, `popen//python=${python.command}`] as const]))
+const specs = pythons.flatMap((python) =>
+  python === undefined ? [] : [[python.name, `popen//python=${python.command}`] as const],
+)
 
 describe.each(specs)('terminating workers on %s', (_, spec) => {
-  it.concurrent.each(states)('that %s takes no more than its time, and leaves nothing', async (_state, source, mayLeave) => {
-    const mark = new Mark()
-    const group = await Group.open([`${spec}//${mark.key}`])
-    const gateway = group.get(0)
-    await gateway.remoteExec(source).receive()
-    const began = performance.now()
-    const { killed } = await group.terminate({ timeout: 1000 })
-    expect(performance.now() - began).toBeLessThan(2000)
-    if (!mayLeave) expect(killed).toEqual([{ gateway: gateway.id, signal: expect.stringMatching(/^SIG(KILL|TERM)$/) }])
-    expect(await notGoneWithin(200, mark.pids)).toEqual([])
-    expect(group.size).toBe(0)
-  })
+  it.concurrent.each(states)(
+    'that %s takes no more than its time, and leaves nothing',
+    async (_state, source, mayLeave) => {
+      const mark = new Mark()
+      const group = await Group.open([`${spec}//${mark.key}`])
+      const gateway = group.get(0)
+      await gateway.remoteExec(source).receive()
+      const began = performance.now()
+      const { killed } = await group.terminate({ timeout: 1000 })
+      expect(performance.now() - began).toBeLessThan(2000)
+      if (!mayLeave)
+        expect(killed).toEqual([{ gateway: gateway.id, signal: expect.stringMatching(/^SIG(KILL|TERM)$/) }])
+      expect(await notGoneWithin(200, mark.pids)).toEqual([])
+      expect(group.size).toBe(0)
+    },
+  )
 
   it('through a carrier takes no more than its time, and leaves nothing', async () => {
     const mark = new Mark()

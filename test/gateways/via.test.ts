@@ -1,8 +1,8 @@
 // The conformance suite through a carrier, and what is the carrier's own.
 import { describe, expect, it } from 'vitest'
 import { BootstrapError, GatewayClosedError, Group, XSpecError } from '../../src/index.js'
-import { conformanceSuites } from '../conformance/suites.js'
 import { Subject } from '../conformance/subject.js'
+import { conformanceSuites } from '../conformance/suites.js'
 import { anyInterpreter, findInterpreter } from '../interpreters.js'
 import { Mark, notGoneWithin } from '../processes.js'
 
@@ -30,7 +30,10 @@ describe('via', () => {
     const [carrier, first, second] = [...group]
     const waiting = [first, second].map((gateway) => gateway!.remoteExec('channel.receive()'))
     process.kill((await first!.info()).pid, 'SIGKILL')
-    await expect(waiting[0]!.receive({ timeout: 1000 })).rejects.toMatchObject({ code: 'ERR_GATEWAY_CLOSED', signal: 'SIGKILL' })
+    await expect(waiting[0]!.receive({ timeout: 1000 })).rejects.toMatchObject({
+      code: 'ERR_GATEWAY_CLOSED',
+      signal: 'SIGKILL',
+    })
     process.kill((await carrier!.info()).pid, 'SIGKILL')
     await expect(waiting[1]!.receive({ timeout: 1000 })).rejects.toThrow(GatewayClosedError)
     await expect(carrier!.closed).resolves.toMatchObject({ signal: 'SIGKILL' })

@@ -16,7 +16,10 @@ describe('a window', () => {
     const gateway = group.get(0)
     await gateway.remoteExec(resident).receive()
     const before = process.memoryUsage().rss
-    const channel = gateway.remoteExec<Uint8Array>('for i in range(items): channel.send(b"x" * size)', { items, size: itemBytes })
+    const channel = gateway.remoteExec<Uint8Array>('for i in range(items): channel.send(b"x" * size)', {
+      items,
+      size: itemBytes,
+    })
     for (let answers = 0; answers < 300; answers++) await gateway.remoteStatus()
     expect(process.memoryUsage().rss - before).toBeLessThan(maxGrowth)
     let received = 0

@@ -99,7 +99,6 @@ describe('a process', () => {
     ['no such program', ['/no/such/program'], {}, 'ENOENT'],
     ['a program that may not be run', [fixture], {}, 'EACCES'],
     ['no such folder', [process.execPath, '-v'], { cwd: '/no/such/folder' }, 'ENOENT'],
-    ['no program at all', [''], {}, 'ERR_INVALID_ARG_VALUE'],
   ])('that cannot be started ends with what the system says: %s', async (_, argv, options, code) => {
     const far = new Far(argv, options)
     far.transport.write([bytes('lost')])
