@@ -1,10 +1,9 @@
 """`_tendril.leaving`: how a worker comes to its end (twin: src/gateways/termination.ts)."""
 import os
-import signal
 import sys
 import time
 
-from _tendril import worker
+from _tendril import signal, worker
 
 
 def enforce(grace):

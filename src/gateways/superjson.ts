@@ -23,6 +23,8 @@ export type JsonValue = string | number | boolean | null | JsonValue[] | { [key:
 
 /** Longer patterns are refused: what comes back from a worker must not choose how long a match takes. */
 const MAX_PATTERN = 1000
+/** Errors and the like are shallow, and superjson recurses. */
+const MAX_DEPTH = 200
 
 const registered: ((value: unknown) => boolean)[] = []
 let instance: SuperJSON | undefined
@@ -155,12 +157,24 @@ function membersOf(value: object): Iterable<unknown> {
 
 function parse(document: string): unknown {
   const result: unknown = JSON.parse(document)
-  if (typeof result !== 'object' || result === null || !('json' in result))
-    throw new Error('it is no superjson document')
-  if ('meta' in result && typeof result.meta === 'object' && result.meta !== null && 'values' in result.meta) {
-    checkAnnotations(result.meta.values)
+  // What was sent is an object that superjson annotates at its root; anything else did not come from here.
+  if (!hasFields(result) || !hasFields(result['meta']) || !Array.isArray(result['meta']['values'])) {
+    throw new Error('it is not the document of a value that was sent')
   }
-  return superjson().deserialize(result as SuperJSONResult, { inPlace: true }) // superjson checks what it reads of it
+  checkDepth(result, MAX_DEPTH)
+  checkAnnotations(result['meta']['values'])
+  const checked: SuperJSONResult = { json: result['json'] as JsonValue, meta: result['meta'] } // it is from JSON.parse
+  return superjson().deserialize(checked, { inPlace: true })
+}
+
+function hasFields(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null
+}
+
+function checkDepth(value: unknown, left: number): void {
+  if (!hasFields(value)) return
+  if (left === 0) throw new Error(`it is nested deeper than ${MAX_DEPTH}`)
+  for (const member of Object.values(value)) checkDepth(member, left - 1)
 }
 
 /** Annotations whose values are ours to make, within limits (regexp, Error), or that nobody registers here. */

@@ -8,7 +8,10 @@ def run(function, args):
     """What a new thread does: `function(*args)`, after user code could import threading as it would in any thread."""
     with worker.mutex:
         if 'threading' not in sys.modules:
-            import_threading()
+            try:
+                import_threading()
+            except Exception:  # the working directory may hold another module of that name; the task runs all the same
+                pass
     function(*args)
 
 

@@ -47,6 +47,7 @@ export class Connection {
   readonly #maxChannels: number
   #nextId = 1
   #nextRequest = 1
+  #chunk = 0
 
   constructor(events: ConnectionEvents, marker?: string, limits: ConnectionLimits = {}) {
     this.#events = events
@@ -74,6 +75,7 @@ export class Connection {
    * @throws {@link ProtocolError} when the peer breaks a rule: the connection is of no use afterwards.
    */
   receive(chunk: Uint8Array): void {
+    this.#chunk++
     this.#reader.push(chunk)
   }
 
@@ -250,7 +252,7 @@ export class Connection {
   }
 
   #onData(lane: Lane, flags: number, pieces: readonly Uint8Array[]): void {
-    const item = lane.onData(pieces, (flags & Flag.MORE) !== 0)
+    const item = lane.onData(pieces, (flags & Flag.MORE) !== 0, this.#chunk)
     if (item !== undefined) this.#events.onItem(lane.id, item)
   }
 

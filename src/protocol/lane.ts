@@ -27,8 +27,8 @@ export interface LaneLimits {
   readonly maxItemBytes: number
 }
 
-// What may wait as views of the chunks it came in. An item costs 128 at least, so at most 256 chunks of 64 KiB are kept alive: a window's worth.
-const VIEWS_BYTES = 32 * 1024
+// Chunks that waiting items may keep alive as views of them. Of 64 KiB each, as pipes have it, they are as much as a window.
+const MAX_CHUNKS = 256
 
 /** The connection's side of one channel. */
 export class Lane {
@@ -47,6 +47,9 @@ export class Lane {
   readonly #receiveWindow: ReceiveWindow
   readonly #item: Fragments
   readonly #reason: Fragments
+  // How many chunks brought items since none waited, and which was the last.
+  #chunks = 0
+  #lastChunk = 0
   readonly #slab = new Slab()
 
   constructor(id: number, { windowBytes, maxItemBytes }: LaneLimits) {
@@ -145,17 +148,21 @@ export class Lane {
   /**
    * Takes a fragment that arrived; returns the item when it is complete.
    *
+   * @param chunk - The number of the chunk that it ended in.
    * @throws {@link ProtocolError} when no item may come, the window is used up, or the item is too large.
    */
-  onData(pieces: readonly Uint8Array[], hasMore: boolean): Uint8Array | undefined {
+  onData(pieces: readonly Uint8Array[], hasMore: boolean, chunk: number): Uint8Array | undefined {
     this.move('receiveData')
     if (this.#state === 'closing') return undefined
     if (!this.#item.isPartial) this.#receiveWindow.start()
     const whole = this.#item.add(pieces, hasMore, this.id)
     if (whole === undefined) return undefined
     const item = joinPieces(whole)
+    if (this.#receiveWindow.held === 0) this.#chunks = 0
     this.#receiveWindow.arrive(itemCost(item.length))
-    return this.#receiveWindow.held > VIEWS_BYTES ? this.#slab.keep(item) : item
+    if (chunk !== this.#lastChunk) this.#chunks++
+    this.#lastChunk = chunk
+    return this.#chunks > MAX_CHUNKS ? this.#slab.keep(item) : item
   }
 
   /** @throws {@link ProtocolError} when no END may come, or an item is not complete, which no frame could complete any more. */

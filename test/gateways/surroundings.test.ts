@@ -65,6 +65,15 @@ describe.each([['CPython 3', command], ...(python2 === undefined ? [] : [['CPyth
     it('in a working directory full of modules with the names of its own', () =>
       expectWorks(within(`cd ${folder}/hostile`, python)))
 
+    it('in such a working directory, runs a second task beside the first and leaves without a word', async () => {
+      const texts: string[] = []
+      const group = new Group({ onOutput: ({ text }) => texts.push(text) })
+      const gateway = await group.makeGateway(`popen//python=${within(`cd ${folder}/hostile`, python)}`)
+      gateway.remoteExec('channel.receive()')
+      expect(await gateway.remoteExec('channel.send(1)').receive({ timeout: 5000 })).toBe(1)
+      expect([(await group.terminate()).killed, texts]).toEqual([[], []])
+    })
+
     it('with stderr closed', () => expectWorks(within('exec 2>&-', python)))
 
     it('with non-blocking descriptors', () => expectWorks(`${command} ${nonblocking} ${python}`))
