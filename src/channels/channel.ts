@@ -5,9 +5,19 @@
 import { BootstrapError, ChannelClosedError, EndOfChannelError, GatewayClosedError, TimeoutError } from '../errors.js'
 import { checkWait, ENDED, ItemQueue, TIMED_OUT, type WaitOptions } from './item-queue.js'
 import type { Arrival, ChannelLink, ChannelListener, MakeError, Reservation } from './link.js'
-import { readableOf, writableOf } from './streams.js'
+import { iteratorOf, readableOf, writableOf } from './streams.js'
 
-/** One end of a conversation with remote code; the other end is `channel` there. */
+/**
+ * One end of a conversation with remote code; the other end is `channel` there.
+ *
+ * @example
+ * ```ts
+ * const doubles = gateway.remoteExec('for item in channel: channel.send(item * 2)')
+ * await doubles.send(21)
+ * await doubles.receive() // 42
+ * await doubles.close()
+ * ```
+ */
 export class Channel<R = unknown, S = unknown, G = unknown> implements AsyncIterable<R> {
   /** The number of the channel on its gateway. */
   readonly id: number
@@ -146,20 +156,7 @@ export class Channel<R = unknown, S = unknown, G = unknown> implements AsyncIter
 
   /** Items until the end; a remote failure is thrown. Leaving the loop early closes the channel. */
   [Symbol.asyncIterator](): AsyncIterator<R, undefined> {
-    return {
-      next: async () => {
-        try {
-          return { done: false, value: await this.receive() }
-        } catch (error) {
-          if (error instanceof EndOfChannelError) return { done: true, value: undefined }
-          throw error
-        }
-      },
-      return: async () => {
-        this.#shut(undefined)
-        return { done: true, value: undefined }
-      },
-    }
+    return iteratorOf(this)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -4,7 +4,15 @@ import type { WaitOptions } from './item-queue.js'
 import type { Reservation } from './link.js'
 import { ReceiveQueue } from './receive-queue.js'
 
-/** Channels in a fixed order, often of the same code on several gateways. */
+/**
+ * Channels in a fixed order, often of the same code on several gateways.
+ *
+ * @example
+ * ```ts
+ * const squares = new MultiChannel([3, 4].map((n) => gateway.remoteExec('channel.send(n * n)', { n })))
+ * await squares.receiveEach() // [9, 16]
+ * ```
+ */
 export class MultiChannel<R = unknown, S = unknown, G = unknown> implements Iterable<Channel<R, S, G>> {
   readonly #channels: readonly Channel<R, S, G>[]
   #queue: ReceiveQueue<R, S, G> | undefined
@@ -63,6 +71,14 @@ export class MultiChannel<R = unknown, S = unknown, G = unknown> implements Iter
    * Makes a queue that gives the items of all channels as they arrive. The same queue on every call: the endmarker of the first one holds.
    *
    * @param options.endmarker - Each channel gives it exactly once, at its end, whatever ended it. Without one, iteration ends when all have ended.
+   * @throws {@link ChannelClosedError} when the items of a channel go to a callback or another queue already.
+   * @example
+   * ```ts
+   * const queue = new MultiChannel([channel]).makeReceiveQueue()
+   * await channel.send('an item')
+   * const [from, item] = await queue.get()
+   * item // 'an item'
+   * ```
    */
   makeReceiveQueue(options: { readonly endmarker?: unknown } = {}): ReceiveQueue<R, S, G> {
     this.#queue ??= new ReceiveQueue(this.#channels, 'endmarker' in options ? { value: options.endmarker } : undefined)

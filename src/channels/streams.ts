@@ -1,4 +1,4 @@
-/** Web streams over a channel's items. They keep no items of their own: a high-water mark of 0 leaves the channel's window in charge. */
+/** Loops and Web streams over a channel's items. They keep no items of their own: a high-water mark of 0 leaves the channel's window in charge. */
 import { EndOfChannelError } from '../errors.js'
 import type { WaitOptions } from './item-queue.js'
 
@@ -12,6 +12,24 @@ interface ItemSink<S> {
   send(item: S): Promise<void>
   sendEnd(): void
   close(error?: string): Promise<void>
+}
+
+/** The items of a channel for a loop; leaving it early closes the channel. */
+export function iteratorOf<R>(channel: ItemSource<R>): AsyncIterator<R, undefined> {
+  return {
+    next: async () => {
+      try {
+        return { done: false, value: await channel.receive() }
+      } catch (error) {
+        if (error instanceof EndOfChannelError) return { done: true, value: undefined }
+        throw error
+      }
+    },
+    return: async () => {
+      await channel.close()
+      return { done: true, value: undefined }
+    },
+  }
 }
 
 /** The items of a channel as a Web stream; cancelling it closes the channel. */

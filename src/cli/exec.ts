@@ -47,8 +47,9 @@ function execOnAll(group: Group, file: string, kwargs: Readonly<Record<string, u
   try {
     return group.remoteExec({ file }, kwargs)
   } catch (error) {
-    if (error instanceof Error && 'syscall' in error) throw new UsageError(`cannot read the file: ${error.message}`)
-    throw error
+    if (!(error instanceof Error && 'syscall' in error && 'code' in error)) throw error
+    if (error.code === 'ENOENT') throw new UsageError(`there is no file ${JSON.stringify(file)}`)
+    throw new UsageError(`cannot read ${JSON.stringify(file)}: ${error.message}`)
   }
 }
 

@@ -103,7 +103,7 @@ export function endingSuite(subject: Subject): void {
     const channel = gateway.remoteExec<number>(forked)
     const child = await channel.receive()
     const began = performance.now()
-    channel.close()
+    void channel.close()
     await gateway.closed
     expect(performance.now() - began).toBeLessThan(1500)
     expect(isGone(child) ? [] : await notGoneWithin(1500, mark.pids)).toEqual([])
