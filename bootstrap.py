@@ -232,11 +232,6 @@ class FairLock(object):
         if self.turns and self.lock.acquire(False):
             self.turns.popleft().release()
 
-    __enter__ = acquire
-
-    def __exit__(self, *_):
-        self.release()
-
 
 # --- the worker (twin: src/protocol/connection.ts and src/gateways/gateway.ts) --------------------------------------------------
 
@@ -406,12 +401,16 @@ class Worker(object):
             self.write_frame(kind, flags | more, channel_id, view[at:at + FRAGMENT_BYTES], channel)
 
     def write_frame(self, kind, flags, channel_id, payload, channel):
-        with self.writing:
+        if not self.writing.lock.acquire(False):  # acquire() does the same, for the price of a call
+            self.writing.acquire()
+        try:
             if channel is not None and channel._closed:
                 raise IOError('cannot send to %r' % channel)
             while self.control:
                 self.write_all(self.control.popleft())
             self.write_all(HEADER.pack(kind, flags, channel_id, len(payload)) + payload)
+        finally:
+            self.writing.release()
         if self.control:
             self.flush_control()
 

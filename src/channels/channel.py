@@ -56,21 +56,19 @@ class Channel(object):
         """Sends a value; blocks while the other side's window is full. Raises DumpError (nothing is sent) or IOError."""
         parts = dump_parts(item, channel_id)
         size = len(parts[0]) if len(parts) == 1 else sum(map(len, parts))
-        if len(parts) > 1 and size <= FRAGMENT_BYTES:
-            parts = [b''.join(parts)]
         with self._sending:
-            while self._is_full() and not self._closed and not worker.leaving:
+            while self._sent - self._given_back >= worker.window and not self._closed:
+                if worker.leaving:
+                    raise IOError('cannot send to %r: the gateway is ending' % self)
                 worker.wait(self._credits)
-            if self._closed or self._is_full():
+            if self._closed:
                 raise IOError('cannot send to %r' % self)
             self._sent += size + ITEM_OVERHEAD
-            last = parts.pop()
-            for part in parts:
+            if size <= FRAGMENT_BYTES:
+                return worker.write_frame(DATA, 0, self.id, parts[0] if len(parts) == 1 else b''.join(parts), self)
+            for part in parts[:-1]:
                 worker.write(DATA, self.id, part, self, MORE)
-            worker.write(DATA, self.id, last, self)
-
-    def _is_full(self):
-        return self._sent - self._given_back >= worker.window
+            worker.write(DATA, self.id, parts[-1], self)
 
     def receive(self, timeout=None):
         """The next item, oldest first. After the last: RemoteError or EOFError, every time. TimeoutError after `timeout` seconds."""

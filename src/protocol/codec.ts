@@ -62,8 +62,15 @@ export function encode(value: unknown, options: EncodeOptions): Uint8Array[] {
 
 /** What counters, sizes and indexes are: without a writer it takes half the time. */
 function encodeSmallInteger(value: number): Uint8Array {
-  const payload = new Uint8Array([PROTO, PORTABLE_PROTOCOL, BININT, 0, 0, 0, 0, STOP])
-  new DataView(payload.buffer).setInt32(3, value, true)
+  const payload = new Uint8Array(8)
+  payload[0] = PROTO
+  payload[1] = PORTABLE_PROTOCOL
+  payload[2] = BININT
+  payload[3] = value // each takes the low eight bits
+  payload[4] = value >> 8
+  payload[5] = value >> 16
+  payload[6] = value >> 24
+  payload[7] = STOP
   return payload
 }
 

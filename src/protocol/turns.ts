@@ -8,7 +8,7 @@ import { Outgoing } from './outgoing.js'
 
 // Of an item that is sent without being queued, and of all that may be gathered so, before another channel has its turn.
 const SMALL_BYTES = 4096
-const AHEAD_BYTES = 64 * 1024
+const AHEAD_BYTES = 512 * 1024
 
 /** The bytes of one connection on their way out. */
 export class Turns {
