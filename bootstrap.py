@@ -170,6 +170,7 @@ class Mailbox(object):
     """Things that frames bring and threads wait for (Worker.wait). Only threads that are asleep cost anybody a wake-up."""
 
     by_frames = True  # nothing else does, so that whoever waits may read
+    ended = False     # nothing more will be put; what is said of the end is put back by whoever takes it
 
     def __init__(self):
         self.items = deque()

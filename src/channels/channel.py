@@ -143,6 +143,7 @@ class Channel(object):
         self._no_more_items()
 
     def _no_more_items(self):
+        self._items.ended = True
         self._items.put(ENDED)
         self._credits.put(None)
         over = self._over

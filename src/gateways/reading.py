@@ -45,7 +45,7 @@ class SelfReadingWorker(Worker):
         self.turns += 1
         try:
             if timeout is None:
-                while not mailbox.items and not self.lost:
+                while not mailbox.items and not mailbox.ended and not self.lost:
                     self.read_some()
             elif select.select([self.fd_in], [], [], max(timeout, 0))[0]:
                 self.read_some()

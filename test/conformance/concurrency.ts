@@ -103,4 +103,27 @@ async function settles(gateway: Gateway, numExecuting: number): Promise<void> {
   const end = performance.now() + 10_000
   while (status.numExecuting !== numExecuting && performance.now() < end) status = await gateway.remoteStatus()
   expect(status).toMatchObject({ numExecuting, numChannels: 0 })
+
+  it('ends every thread that receives on a channel, with each item given to one of them', async () => {
+    const task = subject.gateway.remoteExec(`
+        import threading
+        inner, got = channel.receive(), []
+        def take():
+            try:
+                while True:
+                    got.append(inner.receive())
+            except EOFError:
+                got.append('end')
+        threads = [threading.Thread(target=take) for _ in range(4)]
+        for thread in threads: thread.start()
+        channel.send('ready')
+        for thread in threads: thread.join()
+        channel.send(sorted(map(str, got)))
+    `)
+    const inner = subject.gateway.newChannel()
+    await task.send(inner)
+    await task.receive()
+    await Promise.all([inner.send(1), inner.send(2), inner.close()])
+    expect(await task.receive()).toEqual(['1', '2', 'end', 'end', 'end', 'end'])
+  })
 }
