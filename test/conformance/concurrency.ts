@@ -91,18 +91,6 @@ export function concurrencySuite(subject: Subject): void {
     expect(winner).toBe('ping')
     await Promise.all([small.close(), large.close()])
   })
-}
-
-async function endAll(tasks: readonly Channel[]): Promise<void> {
-  for (const task of tasks) await task.close()
-}
-
-/** A task that was told to end takes a moment. */
-async function settles(gateway: Gateway, numExecuting: number): Promise<void> {
-  let status = await gateway.remoteStatus()
-  const end = performance.now() + 10_000
-  while (status.numExecuting !== numExecuting && performance.now() < end) status = await gateway.remoteStatus()
-  expect(status).toMatchObject({ numExecuting, numChannels: 0 })
 
   it('ends every thread that receives on a channel, with each item given to one of them', async () => {
     const task = subject.gateway.remoteExec(`
@@ -126,4 +114,16 @@ async function settles(gateway: Gateway, numExecuting: number): Promise<void> {
     await Promise.all([inner.send(1), inner.send(2), inner.close()])
     expect(await task.receive()).toEqual(['1', '2', 'end', 'end', 'end', 'end'])
   })
+}
+
+async function endAll(tasks: readonly Channel[]): Promise<void> {
+  for (const task of tasks) await task.close()
+}
+
+/** A task that was told to end takes a moment. */
+async function settles(gateway: Gateway, numExecuting: number): Promise<void> {
+  let status = await gateway.remoteStatus()
+  const end = performance.now() + 10_000
+  while (status.numExecuting !== numExecuting && performance.now() < end) status = await gateway.remoteStatus()
+  expect(status).toMatchObject({ numExecuting, numChannels: 0 })
 }
