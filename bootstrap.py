@@ -32,9 +32,7 @@ worker = None       # the one Worker of this process
 HELLO, SETUP, PUSH, EXEC, OPEN, DATA, CREDIT, END, CLOSE, OUTPUT, STATUS, TERMINATE = 1, 2, 3, 4, 5, 6, 7, 8, 11, 12, 14, 15
 MORE, ERROR, STDOUT, STDERR = 1, 2, 4, 8
 VERSION = 1
-FRAGMENT_BYTES = 256 * 1024
-MAX_FRAME_BYTES = 1024 * 1024
-ITEM_OVERHEAD = 128
+FRAGMENT_BYTES, MAX_FRAME_BYTES, ITEM_OVERHEAD = 256 * 1024, 1024 * 1024, 128
 HEADER = struct.Struct('>BBII')
 
 
@@ -63,8 +61,8 @@ else:
         HOOK, PASS, PROTOCOL = 'reducer_override', NotImplemented, 5
 SCALARS = frozenset([type(None), bool, int, float, bytes, type(u''), type(1 << 64)])
 PLAIN = SCALARS.union([list, tuple, dict, set, frozenset])
+Parts = type('Parts', (list,), {'write': list.append})  # what a pickler writes to
 NAMING = b'ci\x82\x83\x84\x93'  # opcodes that name things: a payload without their bytes names none
-SHORT_BYTES = 64
 
 
 class DumpError(Exception):
@@ -94,10 +92,6 @@ def dumps(value, channel_id=None, protocol=PROTOCOL):
     return b''.join(dump_parts(value, channel_id, protocol))
 
 
-class Parts(list):
-    write = list.append
-
-
 def dump_parts(value, channel_id, protocol=PROTOCOL):
     """The payload in parts: long bytes are a part of their own, and are not copied."""
     if type(value) in SCALARS and (type(value) is not bytes or len(value) < FRAGMENT_BYTES):  # three times as fast as asking
@@ -125,7 +119,7 @@ def dump_parts(value, channel_id, protocol=PROTOCOL):
 
 def loads(payload, channel=None):
     """The value of a payload. `channel` gives the channel with an id."""
-    if len(payload) <= SHORT_BYTES and type(payload) is not list and len(payload.translate(None, NAMING)) == len(payload):
+    if len(payload) <= 64 and type(payload) is not list and len(payload.translate(None, NAMING)) == len(payload):
         try:
             return pickle.loads(payload)
         except Exception as e:
@@ -217,10 +211,9 @@ class FairLock(object):
         self.turns = deque()
 
     def acquire(self, blocking=True):
-        if self.lock.acquire(False):
-            return True
-        if not blocking:
-            return False
+        taken = self.lock.acquire(False)
+        if taken or not blocking:
+            return taken
         turn = _thread.allocate_lock()
         turn.acquire()
         self.turns.append(turn)
@@ -263,8 +256,7 @@ class Worker(object):
         with self.mutex:
             channel = self.channel.Channel(self.next_id)
             self.next_id += 2
-        channel.claimed = True
-        self.channels[channel.id] = channel
+        channel.claimed, self.channels[channel.id] = True, channel
         self.post(OPEN, channel.id)
         return channel
 
@@ -378,8 +370,7 @@ class Worker(object):
         if channel_id % 2 == 0 or channel_id in self.channels:
             raise ProtocolError('channel id %d cannot be opened' % channel_id)
         self.unclaimed.pop(channel_id, None)
-        channel = self.channels[channel_id] = self.channel.Channel(channel_id)
-        return channel
+        return self.channels.setdefault(channel_id, self.channel.Channel(channel_id))
 
     def on_status(self, request, payload):
         from _tendril.setup import status
@@ -398,8 +389,8 @@ class Worker(object):
             return self.write_frame(kind, flags, channel_id, payload, channel)
         view = payload if PY2 else memoryview(payload)
         for at in range(0, len(payload), FRAGMENT_BYTES):
-            more = MORE if at + FRAGMENT_BYTES < len(payload) else 0
-            self.write_frame(kind, flags | more, channel_id, view[at:at + FRAGMENT_BYTES], channel)
+            more = at + FRAGMENT_BYTES < len(payload)
+            self.write_frame(kind, flags | MORE if more else flags, channel_id, view[at:at + FRAGMENT_BYTES], channel)
 
     def write_frame(self, kind, flags, channel_id, payload, channel):
         if not self.writing.lock.acquire(False):  # acquire() does the same, for the price of a call
@@ -409,11 +400,20 @@ class Worker(object):
                 raise IOError('cannot send to %r' % channel)
             while self.control:
                 self.write_all(self.control.popleft())
-            self.write_all(HEADER.pack(kind, flags, channel_id, len(payload)) + payload)
+            header = HEADER.pack(kind, flags, channel_id, len(payload))
+            written = self.write_long(header, payload) if len(payload) > READ_BYTES else 0
+            if written < len(header) + len(payload):
+                self.write_all((header + payload)[written:])
         finally:
             self.writing.release()
         if self.control:
             self.flush_control()
+
+    def write_long(self, header, payload):
+        try:
+            return os.writev(self.fd_out, [header, payload])  # without a copy
+        except (AttributeError, EnvironmentError):  # no such call here, or a failure that write_all will meet again
+            return 0
 
     def post(self, kind, channel_id, payload=b''):
         """Has a small frame written before any other, by this thread or by the one that is writing now."""
