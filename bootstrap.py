@@ -30,8 +30,8 @@ worker = None       # the one Worker of this process
 # --- frames (PROTOCOL.md section 2; twin: src/protocol/frames.ts) ---------------------------------------------------------------
 
 HELLO, SETUP, PUSH, EXEC, OPEN, DATA, CREDIT, END, CLOSE, OUTPUT, STATUS, TERMINATE = 1, 2, 3, 4, 5, 6, 7, 8, 11, 12, 14, 15
-MORE, ERROR, STDOUT, STDERR = 1, 2, 4, 8
-VERSION = 1
+BATCH, BYTES = 16, 17  # carry items as DATA does
+MORE, ERROR, STDOUT, STDERR, VERSION = 1, 2, 4, 8, 1
 FRAGMENT_BYTES, MAX_FRAME_BYTES, ITEM_OVERHEAD = 256 * 1024, 1024 * 1024, 128
 HEADER = struct.Struct('>BBII')
 
@@ -237,7 +237,7 @@ class Worker(object):
         self.fd_in, self.fd_out = private(os.dup(0)), private(os.dup(1))
         self.main = _thread.get_ident()
         self.chunks, self.have, self.need = [], 0, 0  # of a frame that is still arriving
-        self.partial = None        # channel, flags and bytes left of a long DATA frame
+        self.partial = None        # channel, kind, flags and bytes left of a long frame of an item
         self.parts = {}            # fragments of EXEC, PUSH and CLOSE, by kind and channel
         self.writing = FairLock()
         self.control = deque()     # frames that go before any other, and that nobody waits to have written
@@ -312,22 +312,22 @@ class Worker(object):
         at, size = 0, len(data)
         try:
             if self.partial:
-                channel_id, flags, left = self.partial
+                channel, kind, flags, left = self.partial
                 at = min(left, size)
-                self.partial = (channel_id, flags, left - at) if at < left else None
-                self.channels[channel_id]._on_data(flags | MORE if at < left else flags, data[:at])
+                self.partial = (channel, kind, flags, left - at) if at < left else None
+                channel._on_data(kind, flags | MORE if at < left else flags, data[:at])
             while size - at >= HEADER.size:
                 kind, flags, channel_id, length = HEADER.unpack_from(data, at)
                 stop = at + HEADER.size + length
                 if stop > size:
                     if length > MAX_FRAME_BYTES:
                         raise ProtocolError('a frame of %d bytes' % length)
-                    if kind == DATA and stop - size > READ_BYTES:  # what is there is a fragment for us: joining costs
-                        self.partial = (channel_id, flags, stop - size)
-                        return self.channels[channel_id]._on_data(flags | MORE, data[at + HEADER.size:])
+                    if kind in (DATA, BYTES) and stop - size > READ_BYTES:  # what is there is a fragment for us: joining costs
+                        self.partial = (self.channels[channel_id], kind, flags, stop - size)
+                        return self.partial[0]._on_data(kind, flags | MORE, data[at + HEADER.size:])
                     break
-                if kind == DATA:
-                    self.channels[channel_id]._on_data(flags, data[at + HEADER.size:stop])
+                if kind == DATA or kind >= BATCH:
+                    self.channels[channel_id]._on_data(kind, flags, data[at + HEADER.size:stop])
                 else:
                     self.on_frame(kind, flags, channel_id, data[at + HEADER.size:stop])
                 at = stop

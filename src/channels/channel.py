@@ -5,10 +5,11 @@ The names are execnet's, so that code written for it runs unchanged.
 import struct
 
 import _tendril
-from _tendril import (CLOSE, CREDIT, DATA, END, ERROR, FRAGMENT_BYTES, ITEM_OVERHEAD, MORE, DumpError, Mailbox, ProtocolError,
-                      TimeoutError, _thread, dump_parts, dumps, loads, worker)
+from _tendril import (BYTES, CLOSE, CREDIT, DATA, END, ERROR, FRAGMENT_BYTES, ITEM_OVERHEAD, MORE, PROTOCOL, PY2, Bytes, DumpError,
+                      Mailbox, ProtocolError, TimeoutError, _thread, dump_parts, dumps, loads, pickle, worker)
 
-LONG_BYTES = 1024 * 1024  # of an item whose pieces are not joined before it is decoded
+NUMBERS, dump_number = frozenset([bool, int, float]), pickle.dumps  # what loops send: each call on its way counts
+BINARY = frozenset([Bytes if PY2 else bytes, bytearray])
 
 
 class RemoteError(Exception):
@@ -37,8 +38,8 @@ class Channel(object):
         self.gateway = worker
         self.id = channel_id
         self.claimed = False     # a reference to it has been decoded, so the id may be forgotten when it is over
-        self._items = Mailbox()  # (payload, cost of all until this one), then ENDED
-        self._parts = []         # fragments of an item that is still arriving
+        self._items = Mailbox()  # (payload, cost of all until this one) or (None, cost, value), then ENDED
+        self._parts = None       # what has arrived of an item that is not complete (`_tendril.arriving`)
         self._arrived = 0        # cost of all that arrived; only frames write it
         self._returned = 0       # what of that has been consumed and given back
         self._sent = 0           # cost of all that we sent; only senders write it
@@ -54,7 +55,13 @@ class Channel(object):
 
     def send(self, item):
         """Sends a value; blocks while the other side's window is full. Raises DumpError (nothing is sent) or IOError."""
-        parts = dump_parts(item, channel_id)
+        kind = DATA
+        if type(item) in NUMBERS:
+            parts = [dump_number(item, PROTOCOL)]
+        elif type(item) in BINARY and len(item) > FRAGMENT_BYTES:
+            kind, parts = BYTES, [struct.pack('>Q', len(item)), item]
+        else:
+            parts = dump_parts(item, channel_id)
         size = len(parts[0]) if len(parts) == 1 else sum(map(len, parts))
         with self._sending:
             while self._sent - self._given_back >= worker.window and not self._closed:
@@ -67,8 +74,8 @@ class Channel(object):
             if size <= FRAGMENT_BYTES:
                 return worker.write_frame(DATA, 0, self.id, parts[0] if len(parts) == 1 else b''.join(parts), self)
             for part in parts[:-1]:
-                worker.write(DATA, self.id, part, self, MORE)
-            worker.write(DATA, self.id, parts[-1], self)
+                worker.write(kind, self.id, part, self, MORE)
+            worker.write(kind, self.id, parts[-1], self)
 
     def receive(self, timeout=None):
         """The next item, oldest first. After the last: RemoteError or EOFError, every time. TimeoutError after `timeout` seconds."""
@@ -84,7 +91,7 @@ class Channel(object):
             self._items.put(ENDED)
             raise EndOfChannel('no more items on %r' % self) if self._error is None else RemoteError(self._error)
         try:
-            return loads(entry[0], channel_with)
+            return entry[2] if entry[0] is None else loads(entry[0], channel_with)
         finally:
             if entry[1] - self._returned >= worker.window // 4:
                 self._return(entry[1])
@@ -155,21 +162,15 @@ class Channel(object):
     def _on_frame(self, kind, flags, payload):
         {CREDIT: self._on_credit, END: self._on_end, CLOSE: self._on_close}[kind](flags, payload)
 
-    def _on_data(self, flags, payload):
+    def _on_data(self, kind, flags, payload):
         if self._closed:
             return
         if self._ended:
             raise ProtocolError('DATA after END on channel %d' % self.id)
-        if self._parts or flags & MORE:
-            self._parts.append(payload)
-            if flags & MORE:
-                return
-            parts, self._parts = self._parts, []
-            size = sum(map(len, parts))
-            payload = parts if size > LONG_BYTES else b''.join(parts)
-        else:
-            size = len(payload)
-        self._arrived += size + ITEM_OVERHEAD
+        if self._parts or flags & MORE or kind != DATA:
+            from _tendril.arriving import take
+            return take(self, kind, flags, payload)
+        self._arrived += len(payload) + ITEM_OVERHEAD
         self._items.put((payload, self._arrived))
 
     def _on_credit(self, flags, payload):

@@ -21,6 +21,7 @@ const lateFiles = [
   '../protocol/values.py',
   '../protocol/reducing.py',
   '../protocol/pieces.py',
+  '../channels/arriving.py',
   './leaving.py',
   './reading.py',
   './failures.py',

@@ -4,10 +4,12 @@
  * The controller's side; `bootstrap.py` holds the worker's in `Worker`.
  */
 import { ProtocolError } from '../errors.js'
+import type { Scalar } from './batch.js'
 import { FrameReader, joinPieces } from './frame-reader.js'
 import { encodeFrame, encodeUint32, Flag, FRAGMENT_BYTES, Kind, WINDOW_BYTES } from './frames.js'
 import { Lane, type LaneLimits, type Outbound } from './lane.js'
 import { Turns } from './turns.js'
+import { encodeWholeBytes, LENGTH_BYTES } from './whole-bytes.js'
 
 /** What happens on a connection. Each is called while `receive` runs, in the order of the stream. */
 export interface ConnectionEvents {
@@ -16,6 +18,8 @@ export interface ConnectionEvents {
   onOpen(channel: number): void
   /** An item is complete; call `consume` with its size once it has been used. */
   onItem(channel: number, payload: Uint8Array): void
+  /** As `onItem`, for an item that is bytes alone: they are the item, not its payload. */
+  onBytes(channel: number, bytes: Uint8Array, payloadBytes: number): void
   /** The peer sends no more items, but still receives. */
   onEnd(channel: number): void
   /** The channel is over; `reason` is the encoded value of a CLOSE with ERROR. */
@@ -125,13 +129,31 @@ export class Connection {
     return true
   }
 
+  /** As `sendNow`, for an item that may be encoded later: those of one turn share a frame. */
+  sendScalar(channel: number, item: Scalar): boolean {
+    const lane = this.#lanes.get(channel)
+    if (lane === undefined || !this.#turns.gather(lane, item)) return false
+    this.#events.onOutgoing()
+    return true
+  }
+
   /**
    * Queues an item. Its parts are not copied: they must stay as they are until `onDone` is called, which is when they have been
    * written (see `takeOutgoing`), or with true when they never will be, because the channel or the link is over.
    */
-  sendItem(channel: number, parts: readonly Uint8Array[], onDone: (dropped?: boolean) => void): void {
-    if (this.maySend(channel)) this.#enqueue(channel, Kind.DATA, 0, parts, onDone)
+  sendItem(
+    channel: number,
+    parts: readonly Uint8Array[],
+    onDone: (dropped?: boolean) => void,
+    kind: number = Kind.DATA,
+  ): void {
+    if (this.maySend(channel)) this.#enqueue(channel, kind, 0, parts, onDone)
     else onDone(true)
+  }
+
+  /** As `sendItem`, for an item that is bytes alone. */
+  sendBytes(channel: number, bytes: Uint8Array, onDone: (dropped?: boolean) => void): void {
+    this.sendItem(channel, encodeWholeBytes(bytes), onDone, Kind.BYTES)
   }
 
   /** Says that no more items will be sent, behind those that were. */
@@ -226,6 +248,8 @@ export class Connection {
     switch (kind) {
       case Kind.DATA:
         return this.#onData(this.#lane(channel), flags, pieces)
+      case Kind.BYTES:
+        return this.#onBytes(this.#lane(channel), flags, pieces)
       case Kind.CREDIT:
         return this.#onCredit(this.#lane(channel), joinPieces(pieces))
       case Kind.CLOSE:
@@ -254,6 +278,11 @@ export class Connection {
   #onData(lane: Lane, flags: number, pieces: readonly Uint8Array[]): void {
     const item = lane.onData(pieces, (flags & Flag.MORE) !== 0, this.#chunk)
     if (item !== undefined) this.#events.onItem(lane.id, item)
+  }
+
+  #onBytes(lane: Lane, flags: number, pieces: readonly Uint8Array[]): void {
+    const bytes = lane.onBytes(pieces, (flags & Flag.MORE) !== 0)
+    if (bytes !== undefined) this.#events.onBytes(lane.id, bytes, LENGTH_BYTES + bytes.length)
   }
 
   #onCredit(lane: Lane, payload: Uint8Array): void {

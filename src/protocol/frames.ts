@@ -17,10 +17,17 @@ export const Kind = {
   OUTPUT: 12,
   STATUS: 14,
   TERMINATE: 15,
+  BATCH: 16,
+  BYTES: 17,
 } as const
 
 /** What a frame's flags may say. */
 export const Flag = { MORE: 1, ERROR: 2, STDOUT: 4, STDERR: 8 } as const
+
+/** Whether a frame carries an item or a fragment of one: such frames have a window. */
+export function isItem(kind: number): boolean {
+  return kind === Kind.DATA || kind === Kind.BYTES
+}
 
 /** The version that both ends must speak. */
 export const PROTOCOL_VERSION: number = 1
@@ -54,6 +61,8 @@ const rules: ReadonlyMap<number, Rule> = new Map<number, Rule>([
   [Kind.OUTPUT, { flags: Flag.STDOUT | Flag.STDERR }],
   [Kind.STATUS, { flags: 0 }],
   [Kind.TERMINATE, { flags: 0, bytes: 4 }],
+  [Kind.BATCH, { flags: 0 }],
+  [Kind.BYTES, { flags: Flag.MORE }],
 ])
 
 /** Says what is wrong with a header, in words for an error; undefined when it may stand. */

@@ -6,9 +6,10 @@ import { ProtocolError } from '../errors.js'
 import { Fifo } from './fifo.js'
 import { Fragments } from './fragments.js'
 import { joinPieces } from './frame-reader.js'
-import { Kind } from './frames.js'
+import { isItem, Kind } from './frames.js'
 import { Slab } from './slab.js'
 import { type ChannelEvent, type ChannelState, maySend, nextState } from './states.js'
+import { LENGTH_BYTES, WholeBytes } from './whole-bytes.js'
 import { itemCost, ReceiveWindow, SendWindow } from './window.js'
 
 /** Something of a channel that waits for its turn: an item, or the END or CLOSE behind the items. */
@@ -46,6 +47,7 @@ export class Lane {
   #offset = 0
   readonly #receiveWindow: ReceiveWindow
   readonly #item: Fragments
+  readonly #bytes: WholeBytes
   readonly #reason: Fragments
   // How many chunks brought items since none waited, and which was the last.
   #chunks = 0
@@ -57,6 +59,7 @@ export class Lane {
     this.#sendWindow = new SendWindow(windowBytes)
     this.#receiveWindow = new ReceiveWindow(windowBytes)
     this.#item = new Fragments(maxItemBytes)
+    this.#bytes = new WholeBytes(maxItemBytes)
     this.#reason = new Fragments(maxItemBytes)
   }
 
@@ -78,7 +81,7 @@ export class Lane {
   get canAdvance(): boolean {
     const first = this.#outbound.first
     if (first === undefined) return false
-    return first.kind !== Kind.DATA || this.#sent > 0 || this.#sendWindow.hasRoom
+    return !isItem(first.kind) || this.#sent > 0 || this.#sendWindow.hasRoom
   }
 
   /** Whether an item could go out at once: nothing waits before it, and the window has room. */
@@ -91,10 +94,15 @@ export class Lane {
     this.#sendWindow.take(itemCost(payloadBytes))
   }
 
+  /** Counts the bytes of items that were counted before they were encoded. */
+  countPayload(bytes: number): void {
+    this.#sendWindow.take(bytes)
+  }
+
   /** @throws {@link ProtocolError} when the table of states has no row for the event. */
   move(event: ChannelEvent): void {
     this.#state = nextState(this.#state, event, this.id)
-    if (this.#state === 'closing') this.#item.clear()
+    if (this.#state === 'closing') this.#dropPartial()
   }
 
   enqueue(outbound: Outbound): void {
@@ -111,7 +119,7 @@ export class Lane {
   ): Outbound | undefined {
     const outbound = this.#outbound.first
     if (outbound === undefined) return undefined
-    if (outbound.kind === Kind.DATA && this.#sent === 0) this.countStarted(outbound.size)
+    if (isItem(outbound.kind) && this.#sent === 0) this.countStarted(outbound.size)
     const length = Math.min(maxBytes, outbound.size - this.#sent)
     const isLast = this.#sent + length === outbound.size
     onHeader(outbound, length, isLast)
@@ -142,7 +150,12 @@ export class Lane {
   drop(): void {
     for (const outbound of this.#outbound.drain()) outbound.onDone?.(true)
     this.#part = this.#offset = this.#sent = 0
+    this.#dropPartial()
+  }
+
+  #dropPartial(): void {
     this.#item.clear()
+    this.#bytes.clear()
   }
 
   /**
@@ -154,7 +167,7 @@ export class Lane {
   onData(pieces: readonly Uint8Array[], hasMore: boolean, chunk: number): Uint8Array | undefined {
     this.move('receiveData')
     if (this.#state === 'closing') return undefined
-    if (!this.#item.isPartial) this.#receiveWindow.start()
+    this.#startItem(this.#item, this.#bytes)
     const whole = this.#item.add(pieces, hasMore, this.id)
     if (whole === undefined) return undefined
     const item = joinPieces(whole)
@@ -165,10 +178,25 @@ export class Lane {
     return this.#chunks > MAX_CHUNKS ? this.#slab.keep(item) : item
   }
 
+  /** As `onData`, for an item that is bytes alone. */
+  onBytes(pieces: readonly Uint8Array[], hasMore: boolean): Uint8Array | undefined {
+    this.move('receiveData')
+    if (this.#state === 'closing') return undefined
+    this.#startItem(this.#bytes, this.#item)
+    const bytes = this.#bytes.add(pieces, hasMore, this.id)
+    if (bytes !== undefined) this.#receiveWindow.arrive(itemCost(LENGTH_BYTES + bytes.length))
+    return bytes
+  }
+
+  #startItem(item: { readonly isPartial: boolean }, other: { readonly isPartial: boolean }): void {
+    if (other.isPartial) throw new ProtocolError(`an item amid another on channel ${this.id}`)
+    if (!item.isPartial) this.#receiveWindow.start()
+  }
+
   /** @throws {@link ProtocolError} when no END may come, or an item is not complete, which no frame could complete any more. */
   onEnd(): void {
     this.move('receiveEnd')
-    if (this.#item.isPartial) throw new ProtocolError(`END amid an item on channel ${this.id}`)
+    if (this.#item.isPartial || this.#bytes.isPartial) throw new ProtocolError(`END amid an item on channel ${this.id}`)
   }
 
   /** Takes a fragment of a CLOSE; returns its payload when it is complete. An item that has half arrived is dropped. */

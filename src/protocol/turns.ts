@@ -2,6 +2,7 @@
  * Whose turn it is to send (PROTOCOL.md §2): control frames first, then the channels that have something to send, a fragment
  * each, round and round. So nothing waits longer than a fragment of every other channel, however large their items are.
  */
+import { Batch, type Scalar } from './batch.js'
 import { Flag, FRAGMENT_BYTES, Kind } from './frames.js'
 import type { Lane, Outbound } from './lane.js'
 import { Outgoing } from './outgoing.js'
@@ -17,22 +18,26 @@ export class Turns {
   readonly #outgoing = new Outgoing()
   // What is in the bytes that were taken last: it has left when their owner comes for more.
   readonly #taken: Outbound[] = []
+  #batch: Batch | undefined
+  #hasBegun = false
 
   addControl(frame: Uint8Array): void {
+    this.#sealBatch() // the frame may be the CLOSE of its channel
     this.#control.push(frame)
   }
 
   /** Gives a lane its turn behind the others, if it has something that may be sent and no turn yet. */
   add(lane: Lane): void {
     if (lane.isReady || !lane.canAdvance) return
+    this.#sealBatch()
     lane.isReady = true
     this.#ready.push(lane)
   }
 
   /** Sends a small item at once, when nothing stands before it; false when it has to be queued. */
   sendNow(lane: Lane, item: Uint8Array): boolean {
-    if (item.length > SMALL_BYTES || !lane.mayStartNow) return false
-    if (this.#ready.length > 0 || this.#outgoing.bytes > AHEAD_BYTES) return false
+    if (item.length > SMALL_BYTES || !this.#mayGather(lane)) return false
+    this.#sealBatch()
     this.#gatherControl()
     lane.countStarted(item.length)
     this.#outgoing.header(Kind.DATA, 0, lane.id, item.length)
@@ -40,9 +45,24 @@ export class Turns {
     return true
   }
 
+  /** Sends a scalar together with those that are sent right before and after it; false when it has to be queued. */
+  gather(lane: Lane, item: Scalar): boolean {
+    // The worker reads a BATCH with code that the first write brings it.
+    if (!this.#hasBegun || !this.#mayGather(lane)) return false
+    if (this.#batch?.lane !== lane) {
+      this.#sealBatch()
+      this.#batch = new Batch(lane)
+    }
+    this.#batch.add(item)
+    if (this.#batch.isFull) this.#sealBatch()
+    return true
+  }
+
   /** Takes bytes to write, until `maxBytes` are reached. What was taken before has been written: its items are done. */
   take(maxBytes: number): Uint8Array[] {
     if (this.#taken.length > 0) for (const outbound of this.#taken.splice(0)) outbound.onDone?.()
+    this.#hasBegun = true
+    this.#sealBatch()
     this.#gatherControl()
     while (this.#outgoing.bytes < maxBytes) {
       const lane = this.#ready.shift()
@@ -55,7 +75,22 @@ export class Turns {
 
   /** What was taken last may never be written. */
   dropTaken(): void {
+    this.#batch = undefined
     for (const outbound of this.#taken.splice(0)) outbound.onDone?.(true)
+  }
+
+  #mayGather(lane: Lane): boolean {
+    return this.#ready.length === 0 && this.#outgoing.bytes <= AHEAD_BYTES && lane.mayStartNow
+  }
+
+  #sealBatch(): void {
+    const batch = this.#batch
+    if (batch === undefined) return
+    this.#batch = undefined
+    this.#gatherControl()
+    const { kind, payload, size } = batch.encode()
+    this.#outgoing.header(kind, 0, batch.lane.id, size)
+    for (const part of payload) this.#outgoing.append(part)
   }
 
   #gatherControl(): void {

@@ -209,6 +209,44 @@ export function channelSuite(subject: Subject): void {
     await report.close()
   })
 
+  it('keeps the order and the types of items that leave in one turn', async () => {
+    await using channel = exec(echo)
+    const items = Array.from(
+      { length: 3000 },
+      (_, i) => [i, -i / 2, `text ${i}`, i % 2 === 0, null, [i], 'x'.repeat(80)][i % 7],
+    )
+    for (const item of items) void channel.send(item)
+    const received: unknown[] = []
+    while (received.length < items.length) received.push(await channel.receive())
+    expect(received).toEqual(items)
+  })
+
+  it('hands items that leave in one turn to all who wait for one', async () => {
+    await using channel = exec(`
+      import threading
+      def take():
+          channel.send(channel.receive() + 100)
+      threads = [threading.Thread(target=take) for _ in range(3)]
+      for thread in threads: thread.start()
+      for thread in threads: thread.join()
+    `)
+    for (const item of [1, 2, 3]) void channel.send(item)
+    const answers = [await channel.receive(), await channel.receive(), await channel.receive()]
+    expect(new Set(answers)).toEqual(new Set([101, 102, 103]))
+  })
+
+  it.each([2 ** 16 - 1, 2 ** 16, 2 ** 18 - 8, 2 ** 18, 2 ** 18 + 1, 2 ** 20 + 3])(
+    'carries %i bytes as they are, both ways and between other items',
+    async (length) => {
+      await using channel = exec(echo)
+      const bytes = Uint8Array.from({ length }, (_, i) => i % 251)
+      for (const item of [1, bytes, 2]) void channel.send(item)
+      expect(await channel.receive()).toBe(1)
+      expect(Buffer.compare((await channel.receive()) as Uint8Array, bytes)).toBe(0)
+      expect(await channel.receive()).toBe(2)
+    },
+  )
+
   it('carries items larger than a frame, both ways', async () => {
     const channel = exec<Uint8Array, Uint8Array>(echo)
     const sent = new Uint8Array(3 * 1024 * 1024 + 1).map((_, index) => index % 251)

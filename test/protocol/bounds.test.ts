@@ -20,6 +20,7 @@ const events: ConnectionEvents = {
   onHello: ignore,
   onOpen: ignore,
   onItem: ignore,
+  onBytes: ignore,
   onEnd: ignore,
   onClose: ignore,
   onOutput: ignore,

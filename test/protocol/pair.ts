@@ -76,6 +76,7 @@ export class Pair {
       onHello: note('hello'),
       onOpen: note('open'),
       onItem: note('item'),
+      onBytes: note('bytes'),
       onEnd: note('end'),
       onClose: note('close'),
       onOutput: note('output'),

@@ -37,9 +37,9 @@ export function readPickle(payload: Uint8Array, options: ReaderOptions): unknown
       case op.NEWTRUE: machine.push(true); break
       case op.NEWFALSE: machine.push(false); break
       case op.MARK: machine.mark(); break
-      case op.EMPTY_DICT: machine.push({}); break
+      case op.EMPTY_DICT: machine.pushContainer({}); break
       case op.SETITEMS: machine.setItems(machine.popMark()); break
-      case op.EMPTY_LIST: machine.push([]); break
+      case op.EMPTY_LIST: machine.pushContainer([]); break
       case op.APPENDS: machine.append(machine.popMark()); break
       case op.STOP: return finish(input, machine)
       default: if (!scalar(code, input, machine) && !container(code, machine)) special(code, input, machine)
@@ -75,7 +75,7 @@ function container(code: number, machine: Machine): boolean {
     case op.TUPLE2: machine.tuple(machine.size - 2); return true
     case op.TUPLE3: machine.tuple(machine.size - 3); return true
     case op.TUPLE: machine.tuple(machine.popMark()); return true
-    case op.EMPTY_SET: machine.push(new Set()); return true
+    case op.EMPTY_SET: machine.pushContainer(new Set()); return true
     case op.ADDITEMS: machine.addItems(machine.popMark()); return true
     case op.FROZENSET: machine.frozenSet(machine.popMark()); return true
     default: return false
@@ -89,7 +89,7 @@ function special(code: number, input: ByteReader, machine: Machine): void {
     case op.FRAME: input.require(input.uint64()); break
     case op.POP: machine.drop(); break
     case op.POP_MARK: machine.dropToMark(); break
-    case op.DUP: machine.push(machine.peek()); break
+    case op.DUP: machine.pushAgain(machine.peek()); break
     case op.GLOBAL: machine.push(machine.find(input.line(), input.line())); break
     case op.STACK_GLOBAL: machine.stackGlobal(); break
     case op.REDUCE: machine.reduce(); break

@@ -1,0 +1,79 @@
+"""`_tendril.arriving`: items that do not come as one DATA frame each: in fragments, many at a time (BATCH), as mere bytes (BYTES).
+
+PROTOCOL.md section 2; twins: fragments.ts, batch.ts and whole-bytes.ts in src/protocol. Runs on the thread that reads, and never waits.
+"""
+import struct
+from itertools import repeat
+
+from _tendril import BATCH, BYTES, DATA, ITEM_OVERHEAD, MORE, PY2, Bytes, BytesIO, ProtocolError, loads
+
+LENGTH = struct.Struct('>Q')
+LONG_BYTES = 1024 * 1024  # of an item whose pieces are not joined before it is decoded
+
+
+def take(channel, kind, flags, payload):
+    """Takes a frame; puts the items that are complete then into the channel's mailbox."""
+    if kind == BATCH:
+        return take_batch(channel, payload)
+    if channel._parts is None:
+        channel._parts = WholeBytes() if kind == BYTES else Fragments()
+    if channel._parts.kind != kind:
+        raise ProtocolError('an item amid another on channel %d' % channel.id)
+    channel._parts.append(payload)
+    if not flags & MORE:
+        parts, channel._parts = channel._parts, None
+        channel._arrived += parts.size + ITEM_OVERHEAD
+        channel._items.put(parts.entry(channel._arrived))
+
+
+def take_batch(channel, payload):
+    if channel._parts is not None:
+        raise ProtocolError('a BATCH amid an item on channel %d' % channel.id)
+    values = loads(payload)
+    first = channel._arrived + len(payload) + ITEM_OVERHEAD
+    channel._arrived = first + ITEM_OVERHEAD * (len(values) - 1)
+    channel._items.items.extend(zip(repeat(None), range(first, channel._arrived + 1, ITEM_OVERHEAD), values))
+    for _ in range(min(len(values), len(channel._items.sleepers))):
+        channel._items.wake()
+
+
+class Fragments(object):
+    """Those of a pickle."""
+
+    kind = DATA
+
+    def __init__(self):
+        self.size = 0
+        self.pieces = []
+
+    def append(self, piece):
+        self.size += len(piece)
+        self.pieces.append(piece)
+
+    def entry(self, cost):
+        return self.pieces if self.size > LONG_BYTES else b''.join(self.pieces), cost
+
+
+class WholeBytes(object):
+    """Those of an item that is bytes alone: its length, then its bytes. BytesIO hands out what it has gathered without a copy."""
+
+    kind = BYTES
+
+    def __init__(self):
+        self.size = 0  # of what arrived, the length too
+        self.length = b''
+        self.file = BytesIO()
+
+    def append(self, piece):
+        self.size += len(piece)
+        missing = LENGTH.size - len(self.length)
+        if missing:
+            self.length += piece[:missing]
+            piece = piece[missing:]
+        self.file.write(piece)
+
+    def entry(self, cost):
+        data = self.file.getvalue()
+        if LENGTH.unpack(self.length)[0] != len(data):
+            raise ProtocolError('%d bytes instead of those announced' % len(data))
+        return None, cost, Bytes(data) if PY2 else data
