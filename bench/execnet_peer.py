@@ -60,26 +60,30 @@ def round_trips():
 
 
 def send_ints():
-    channel = open_gateway().remote_exec('channel.send(0)\nwhile channel.receive() != -1: pass\nchannel.send(None)')
-    channel.receive()
+    gateway = open_gateway()
 
     def run():
+        channel = gateway.remote_exec('channel.send(0)\nwhile channel.receive() != -1: pass\nchannel.send(None)')
+        channel.receive()
         for i in range(INTS):
             channel.send(i)
         channel.send(-1)
         channel.receive()
 
+    run()
     return {'queued': timed_ms(run) * 1e3 / INTS}
 
 
 def receive_ints():
-    channel = open_gateway().remote_exec('channel.receive()\nfor i in range(%d): channel.send(i)' % INTS)
+    gateway = open_gateway()
 
     def run():
+        channel = gateway.remote_exec('channel.receive()\nfor i in range(%d): channel.send(i)' % INTS)
         channel.send('go')
         for _ in range(INTS):
             channel.receive()
 
+    run()
     return {'receive': timed_ms(run) * 1e3 / INTS}
 
 

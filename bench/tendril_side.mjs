@@ -5,6 +5,7 @@ import { growth, median, passed, peakGrowth, residentMib, sessionPssMib, snapsho
 export const ROUND_TRIPS = 3000
 export const WARM_UP = 10_000
 export const INTS = 100_000
+export const TRANSFERS = 9
 export const GATEWAYS = 20
 export const UNREAD_MIB = 300
 export const CHANNELS = 1_000
@@ -89,16 +90,18 @@ export function sendInts(python) {
         await channel.receive()
       })
     }
-    const queued = await inOne(async (channel) => {
-      // As a program does that has many values at hand.
+    // As a program does that has many values at hand.
+    const sendQueued = async (channel) => {
       for (let i = 0; i < INTS; i += 1000) {
         await Promise.all(Array.from({ length: 1000 }, (_, j) => channel.send(i + j)))
       }
-    })
-    const awaited = await inOne(async (channel) => {
+    }
+    const sendAwaited = async (channel) => {
       for (let i = 0; i < INTS; i++) await channel.send(i)
-    })
-    return { queued, awaited }
+    }
+    const cold = await inOne(sendQueued)
+    await inOne(sendAwaited)
+    return { cold, queued: await inOne(sendQueued), awaited: await inOne(sendAwaited) }
   })
 }
 
@@ -109,10 +112,14 @@ export function receiveInts(python) {
       await channel.send('go')
       return channel
     }
-    const receive = await perInt(async () => {
-      const channel = await start()
-      for (let i = 0; i < INTS; i++) await channel.receive()
-    })
+    const receiveAll = () =>
+      perInt(async () => {
+        const channel = await start()
+        for (let i = 0; i < INTS; i++) await channel.receive()
+      })
+    const cold = await receiveAll()
+    await receiveAll()
+    const receive = await receiveAll()
     const iterated = await perInt(async () => {
       let count = 0
       for await (const _ of await start()) count++
@@ -123,7 +130,7 @@ export function receiveInts(python) {
       channel.setCallback(() => undefined)
       await channel.waitClose()
     })
-    return { receive, iterated, callback }
+    return { cold, receive, iterated, callback }
   })
 }
 
@@ -135,18 +142,23 @@ export function transfer(python, { python: source, make, length }) {
   return withGateway(python, async (gateway) => {
     const item = make(length)
     const sink = gateway.remoteExec(CONFIRM)
-    const toWorker = await medianOf(5, async () => {
+    const send = async () => {
       await sink.send(item)
       if ((await sink.receive()) !== length) throw new Error('the worker has something else')
-    })
+    }
+    const coldToWorker = await timed(send)
+    await medianOf(TRANSFERS, send)
+    const toWorker = await medianOf(TRANSFERS, send)
     await sink.close()
     const from = gateway.remoteExec(source + SEND_ON_DEMAND)
     await from.send(length)
-    const toController = await medianOf(5, async () => {
+    const receive = async () => {
       await from.send('go')
       if ((await from.receive()).length !== length) throw new Error('something else arrived')
-    })
-    return { toWorker, toController }
+    }
+    const coldToController = await timed(receive)
+    await medianOf(TRANSFERS, receive)
+    return { coldToWorker, toWorker, coldToController, toController: await medianOf(TRANSFERS, receive) }
   })
 }
 

@@ -18,6 +18,7 @@ export const works = [
     rows: [
       { key: 'queued', title: 'ints to the worker, those of a tick together', unit: 'µs', bar: { execnet: 3 } },
       { key: 'awaited', title: '… every send awaited', unit: 'µs', bar: { execnet: 3 }, peer: 'queued' },
+      { key: 'cold', title: '… the first of a process', unit: 'µs' },
     ],
     raw: async (python) => ({ queued: ((await raw.toWorker(python, INTS * raw.wireSize(INTS))) * 1e3) / INTS }),
     tendril: tendril.sendInts,
@@ -28,6 +29,7 @@ export const works = [
       { key: 'receive', title: 'ints to the controller, receive()', unit: 'µs', bar: { execnet: 2 } },
       { key: 'iterated', title: '… for await', unit: 'µs', bar: { execnet: 2 }, peer: 'receive' },
       { key: 'callback', title: '… setCallback', unit: 'µs', peer: 'receive' },
+      { key: 'cold', title: '… the first of a process', unit: 'µs' },
     ],
     raw: async (python) => ({ receive: ((await raw.toController(python, INTS * raw.wireSize(INTS))) * 1e3) / INTS }),
     tendril: tendril.receiveInts,
@@ -111,6 +113,8 @@ function transfer(title, what, bar) {
     rows: [
       { key: 'toWorker', title: `${title} to the worker`, unit: 'ms', bar },
       { key: 'toController', title: `${title} to the controller`, unit: 'ms', bar },
+      { key: 'coldToWorker', title: '… to the worker, the first of a process', unit: 'ms' },
+      { key: 'coldToController', title: '… to the controller, the first of a process', unit: 'ms' },
     ],
     raw: async (python) => {
       const bytes = raw.wireSize(what.make(what.length))

@@ -5,7 +5,7 @@ The names are execnet's, so that code written for it runs unchanged.
 import struct
 
 import _tendril
-from _tendril import (BYTES, CLOSE, CREDIT, DATA, END, ERROR, FRAGMENT_BYTES, ITEM_OVERHEAD, MORE, PROTOCOL, PY2, Bytes, DumpError,
+from _tendril import (BYTES, CLOSE, CREDIT, DATA, END, ERROR, FRAGMENT_BYTES, ITEM_OVERHEAD, MORE, PY2, Bytes, DumpError,
                       Mailbox, ProtocolError, TimeoutError, _thread, dump_parts, dumps, loads, pickle, worker)
 
 NUMBERS, dump_number = frozenset([bool, int, float]), pickle.dumps  # what loops send: each call on its way counts
@@ -57,7 +57,7 @@ class Channel(object):
         """Sends a value; blocks while the other side's window is full. Raises DumpError (nothing is sent) or IOError."""
         kind = DATA
         if type(item) in NUMBERS:
-            parts = [dump_number(item, PROTOCOL)]
+            parts = [dump_number(item, 2)]
         elif type(item) in BINARY and len(item) > FRAGMENT_BYTES:
             kind, parts = BYTES, [struct.pack('>Q', len(item)), item]
         else:

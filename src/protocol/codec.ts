@@ -7,7 +7,7 @@ import { LoadError } from '../errors.js'
 import { Arguments } from './codec/arguments.js'
 import type { Builder } from './codec/machine.js'
 import { builderOf, CHANNEL_MODULE } from './codec/names.js'
-import { BININT, PROTO, STOP } from './codec/opcodes.js'
+import { BININT, BININT1, BININT2, PROTO, STOP } from './codec/opcodes.js'
 import { readPickle } from './codec/pickle-reader.js'
 import { PickleWriter } from './codec/pickle-writer.js'
 import { ValueWriter } from './codec/value-writer.js'
@@ -80,6 +80,8 @@ function encodeSmallInteger(value: number): Uint8Array {
  * @throws {@link LoadError} for anything that is not one whole payload, within the limits.
  */
 export function decode(payload: Uint8Array, options: DecodeOptions = {}): unknown {
+  const integer = decodeSmallInteger(payload)
+  if (integer !== undefined) return integer
   const { channel, maxDepth = MAX_DEPTH } = options
   const lookup = channel === undefined ? builderOf : (module: string, name: string) => channelOr(channel, module, name)
   try {
@@ -90,6 +92,18 @@ export function decode(payload: Uint8Array, options: DecodeOptions = {}): unknow
       cause: error,
     })
   }
+}
+
+/** As {@link encodeSmallInteger}, for the forms that Python gives them; undefined for any other payload. */
+function decodeSmallInteger(payload: Uint8Array): number | undefined {
+  const size = payload.length
+  if (size > 8 || payload[0] !== PROTO || payload[1] !== PORTABLE_PROTOCOL || payload[size - 1] !== STOP)
+    return undefined
+  const code = payload[2]
+  if (code === BININT1 && size === 5) return payload[3]
+  const low = (payload[3] ?? 0) | ((payload[4] ?? 0) << 8)
+  if (code === BININT2 && size === 6) return low
+  return code === BININT && size === 8 ? low | ((payload[5] ?? 0) << 16) | ((payload[6] ?? 0) << 24) : undefined
 }
 
 function channelOr(channel: (id: number) => unknown, module: string, name: string): Builder | undefined {

@@ -10,27 +10,28 @@ import { LoadError } from '../../errors.js'
 export class Graph {
   readonly #maxDepth: number
   /** What was fetched from the memo or doubled, so that it may be in several places. */
-  readonly #shared = new Set<object>()
-  readonly #replaced = new Map<object, object>()
+  #shared: Set<object> | undefined
+  #replaced: Map<object, object> | undefined
 
   constructor(maxDepth: number) {
     this.#maxDepth = maxDepth
   }
 
   share(value: object): void {
+    this.#shared ??= new Set()
     this.#shared.add(value)
   }
 
   replace(old: object, value: object): void {
-    if (this.#shared.has(old)) {
-      this.#shared.add(value)
-      this.#replaced.set(old, value)
-    }
+    if (this.#shared?.has(old) !== true) return
+    this.#shared.add(value)
+    this.#replaced ??= new Map()
+    this.#replaced.set(old, value)
   }
 
   /** The whole value, with every replacement made. */
   finish(root: unknown): unknown {
-    if (typeof root !== 'object' || root === null || this.#shared.size === 0) return root
+    if (typeof root !== 'object' || root === null || this.#shared === undefined) return root
     const first = this.#current(root)
     const seen = new Set<unknown>([first])
     let level: unknown[] = [first]
@@ -71,7 +72,7 @@ export class Graph {
   }
 
   #current(value: unknown): unknown {
-    return typeof value === 'object' && value !== null ? (this.#replaced.get(value) ?? value) : value
+    return typeof value === 'object' && value !== null ? (this.#replaced?.get(value) ?? value) : value
   }
 
   tooDeep(): LoadError {
