@@ -4,12 +4,25 @@
  * `await`: only then does `stack` show the caller's own async frames.
  */
 
+import { type RemoteFailure, type RemoteFrame, remoteFailureFrom } from './remote-failure.js'
+
+export { type RemoteFailure, type RemoteFrame, remoteFailureFrom }
+
 const brand = Symbol.for('tendril.error')
 
 /** What every error takes beside its message. */
 export interface TendrilErrorOptions {
   /** What made this happen, when something did. */
   readonly cause?: unknown
+}
+
+/** How far a gateway has come on its way to a worker. They follow in this order; a kind leaves out those that it does not have. */
+export type Phase = 'resolve' | 'connect' | 'host key' | 'authenticate' | 'channel' | 'python' | 'ready'
+
+/** What the errors of a gateway that did not come to life take. */
+export interface ConnectDetails extends TendrilErrorOptions {
+  /** Where the way ended. */
+  readonly phase?: Phase | undefined
 }
 
 /** How a process ended and what it said last; what is absent is not known. */
@@ -32,32 +45,6 @@ export abstract class TendrilError extends Error {
     if (typeof value !== 'object' || value === null || !(brand in value)) return false
     return this === TendrilError || value[brand] === Object.getOwnPropertyDescriptor(this.prototype, brand)?.value
   }
-}
-
-/** One line of Python's traceback, outermost first, as `traceback.extract_tb` gives it. */
-export interface RemoteFrame {
-  readonly file: string
-  readonly line: number
-  /** The function's name, `<module>` outside of any. */
-  readonly name: string
-  /** The source line, empty when it is not known. */
-  readonly text: string
-}
-
-/** What is known of a failure on the other side: plain data, kept by a channel for every later throw. */
-export interface RemoteFailure {
-  readonly gatewayId: string
-  /** The error's one line, or exactly the text of a `close(text)`. */
-  readonly message: string
-  /** The name of Python's class, such as `ValueError`; empty for a `close(text)`. */
-  readonly type: string
-  /** The module of that class, such as `builtins`; empty for a `close(text)`. */
-  readonly module: string
-  readonly args: readonly unknown[]
-  /** Python's own text; for a `close(text)` that text. */
-  readonly traceback: string
-  readonly frames: readonly RemoteFrame[]
-  readonly cause: RemoteFailure | undefined
 }
 
 /** The code on the other side raised, or the peer closed the channel with a text. */
@@ -130,55 +117,6 @@ export function remoteErrorFrom(reason: unknown, gatewayId: string): RemoteError
   return new RemoteError(remoteFailureFrom(reason, gatewayId))
 }
 
-/** Reads the reason of a CLOSE frame once, for a channel that throws a fresh `RemoteError` each time it is asked. */
-export function remoteFailureFrom(reason: unknown, gatewayId: string): RemoteFailure {
-  if (isRecord(reason)) return failureOf(reason, gatewayId, 0)
-  const text = typeof reason === 'string' ? reason : 'the other side sent an error that cannot be read'
-  return { gatewayId, message: text, traceback: text, type: '', module: '', args: [], frames: [], cause: undefined }
-}
-
-// A peer's pickle may hold a cause that is its own cause: causes deeper than this are left out.
-const maxCauses = 16
-
-function failureOf(wire: Record<string, unknown>, gatewayId: string, depth: number): RemoteFailure {
-  const type = textOf(wire['type']) || 'Exception'
-  const message = summaryOf(type, textOf(wire['message']))
-  return {
-    gatewayId,
-    message,
-    type,
-    module: textOf(wire['module']),
-    args: Array.isArray(wire['args']) ? [...wire['args']] : [],
-    traceback: textOf(wire['traceback']) || message,
-    frames: Array.isArray(wire['frames']) ? wire['frames'].filter(isRecord).map(frameOf) : [],
-    cause: isRecord(wire['cause']) && depth < maxCauses ? failureOf(wire['cause'], gatewayId, depth + 1) : undefined,
-  }
-}
-
-/** One line, whatever the exception's own text was: test reporters and logs print it as a title. */
-function summaryOf(type: string, message: string): string {
-  const [line = '', ...more] = message.trim().split(/\s*[\r\n]\s*/)
-  return line === '' ? type : `${type}: ${line}${more.length > 0 ? ' …' : ''}`
-}
-
-function frameOf(wire: Record<string, unknown>): RemoteFrame {
-  const line = wire['line']
-  return {
-    file: textOf(wire['file']),
-    line: typeof line === 'number' ? line : 0,
-    name: textOf(wire['name']),
-    text: textOf(wire['text']),
-  }
-}
-
-function textOf(value: unknown): string {
-  return typeof value === 'string' ? value : ''
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
 /** The channel ended normally, and every item that came before has been received. */
 export class EndOfChannelError extends TendrilError {
   readonly code = 'ERR_END_OF_CHANNEL'
@@ -216,9 +154,16 @@ export class XSpecError extends TendrilError {
   readonly code = 'ERR_XSPEC'
 }
 
-/** No host of that name is known. */
+/** There is no such host, or nothing on it that answers: its name, its address or its port is wrong, or it is down. */
 export class HostNotFoundError extends TendrilError {
   readonly code = 'ERR_HOST_NOT_FOUND'
+  /** Where the way ended: `resolve` or `connect`. */
+  readonly phase: Phase
+
+  constructor(message: string, options: ConnectDetails = {}) {
+    super(message, options)
+    this.phase = options.phase ?? 'connect'
+  }
 }
 
 /** How a process ended, as far as it is known: what `BootstrapError` and `GatewayClosedError` share. */
@@ -245,12 +190,16 @@ export class BootstrapError extends ExitError {
   readonly tried: readonly string[]
   /** What came before the worker's first word and was not ours. */
   readonly noise: string
+  /** Where the way ended: `python`, or `channel` when the host gave us no session. */
+  readonly phase: Phase
 
   constructor(
     message: string,
-    options: ExitDetails & { readonly tried?: readonly string[] | undefined; readonly noise?: string | undefined } = {},
+    options: ExitDetails &
+      ConnectDetails & { readonly tried?: readonly string[] | undefined; readonly noise?: string | undefined } = {},
   ) {
     super(message, options)
+    this.phase = options.phase ?? 'python'
     this.tried = options.tried ?? []
     this.noise = options.noise ?? ''
   }
@@ -269,11 +218,36 @@ export class ProtocolError extends TendrilError {
 /** The other side refused every way we have to say who we are. */
 export class AuthenticationError extends TendrilError {
   readonly code = 'ERR_AUTHENTICATION'
+  readonly phase: Phase = 'authenticate'
+  /** The methods that the host offered, such as `publickey`; empty when it told none. */
+  readonly offered: readonly string[]
+  /** What we showed it, with where each came from, such as `publickey ~/.ssh/id_ed25519`. */
+  readonly tried: readonly string[]
+
+  constructor(
+    message: string,
+    options: TendrilErrorOptions & {
+      readonly offered?: readonly string[] | undefined
+      readonly tried?: readonly string[] | undefined
+    } = {},
+  ) {
+    super(message, options)
+    this.offered = options.offered ?? []
+    this.tried = options.tried ?? []
+  }
 }
 
 /** The host is not the one its key says it is, or nobody has vouched for it. */
 export class HostKeyError extends TendrilError {
   readonly code = 'ERR_HOST_KEY'
+  readonly phase: Phase = 'host key'
+  /** The key that the host showed, as `SHA256:…`; empty when it is not known. */
+  readonly fingerprint: string
+
+  constructor(message: string, options: TendrilErrorOptions & { readonly fingerprint?: string | undefined } = {}) {
+    super(message, options)
+    this.fingerprint = options.fingerprint ?? ''
+  }
 }
 
 // Names live on the prototypes: V8 writes the first line of `stack` before any field is set.

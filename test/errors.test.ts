@@ -30,7 +30,9 @@ const wireError = {
   cause: null,
 }
 
-const codes = [
+type ErrorClass = new (message: string, options: { readonly cause: unknown }) => TendrilError
+
+const codes: readonly (readonly [ErrorClass, name: string, code: string])[] = [
   [EndOfChannelError, 'EndOfChannelError', 'ERR_END_OF_CHANNEL'],
   [ChannelClosedError, 'ChannelClosedError', 'ERR_CHANNEL_CLOSED'],
   [TimeoutError, 'TimeoutError', 'ERR_TIMEOUT'],
@@ -42,7 +44,7 @@ const codes = [
   [ProtocolError, 'ProtocolError', 'ERR_PROTOCOL'],
   [AuthenticationError, 'AuthenticationError', 'ERR_AUTHENTICATION'],
   [HostKeyError, 'HostKeyError', 'ERR_HOST_KEY'],
-] as const
+]
 
 describe('every error', () => {
   it.each(codes)('$1 has the code $2, its name and its cause', (errorClass, name, code) => {
@@ -90,6 +92,26 @@ describe('every error', () => {
       noise: '',
       stderrTail: 'not found',
     })
+  })
+
+  it('says how far the way to a worker went', () => {
+    expect(new HostNotFoundError('no answer').phase).toBe('connect')
+    expect(new HostNotFoundError('no such name', { phase: 'resolve' }).phase).toBe('resolve')
+    expect(new BootstrapError('no python').phase).toBe('python')
+    expect(new BootstrapError('no session', { phase: 'channel' }).phase).toBe('channel')
+    expect(new AuthenticationError('refused').phase).toBe('authenticate')
+    expect(new HostKeyError('changed').phase).toBe('host key')
+  })
+
+  it('says what a host offered and what it was shown, and the fingerprint of its key', () => {
+    const tried = ['publickey ~/.ssh/id_ed25519']
+    expect(new AuthenticationError('refused', { offered: ['publickey'], tried })).toMatchObject({
+      offered: ['publickey'],
+      tried,
+    })
+    expect(new AuthenticationError('refused')).toMatchObject({ offered: [], tried: [] })
+    expect(new HostKeyError('changed', { fingerprint: 'SHA256:abc' }).fingerprint).toBe('SHA256:abc')
+    expect(new HostKeyError('changed').fingerprint).toBe('')
   })
 })
 

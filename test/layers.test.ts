@@ -14,6 +14,7 @@ const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf
 const modules = new Map(sources.filter((path) => path.endsWith('.ts')).map((path) => [path, importsOf(path)]))
 
 const layers = new Map([
+  ['remote-failure.ts', 0],
   ['errors.ts', 0],
   ['protocol', 1],
   ['channels', 2],

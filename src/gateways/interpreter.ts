@@ -5,7 +5,7 @@
 import { accessSync, constants, statSync } from 'node:fs'
 import { delimiter, dirname, isAbsolute, join, resolve, sep } from 'node:path'
 import { BootstrapError } from '../errors.js'
-import { splitWords } from './shell-words.js'
+import { splitWords } from '../transports/shell-words.js'
 import type { XSpec } from './xspec.js'
 
 // Python 3 first: `python` may be a 2.7.

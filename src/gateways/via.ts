@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs'
 import { XSpecError } from '../errors.js'
 import { openChannelTransport } from '../transports/channel.js'
+import { splitWords } from '../transports/shell-words.js'
 import type { GatewayKind } from './kind.js'
-import { splitWords } from './shell-words.js'
 
 const carrierSource = readFileSync(new URL('./via_remote.py', import.meta.url), 'utf8')
 
@@ -15,6 +15,7 @@ export const via: GatewayKind = {
       throw new XSpecError(`only popen can be opened via another gateway, in "${spec}"; write "popen//via=${spec.via}"`)
     const carrier = context.gatewayWithId(spec.via ?? '')
     const argv = spec.python === undefined ? [] : splitWords(spec.python)
+    context.connecting.enter('python', `via ${carrier.id}`)
     const channel = carrier.remoteExec(
       { text: carrierSource, name: '<tendril>/via_remote.py', function: 'carry' },
       {

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { XSpecError } from '../../src/errors.js'
-import { splitWords } from '../../src/gateways/shell-words.js'
+import { splitWords } from '../../src/transports/shell-words.js'
 import { anyInterpreter } from '../interpreters.js'
 
 describe('splitWords', () => {

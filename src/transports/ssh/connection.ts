@@ -1,0 +1,35 @@
+/** What both engines promise: a connection to one host that opens sessions, each of which runs one command. */
+import type { Connecting } from '../connecting.js'
+import type { Transport } from '../transport.js'
+import type { ResolvedHost } from './host.js'
+
+/** A connection that has logged in. Many gateways share it. */
+export interface SshConnection {
+  /** Where it leads: `user@host` and the port when it is not 22. */
+  readonly address: string
+  /** Settles when the connection has ended, with why if it broke. Never rejects. */
+  readonly closed: Promise<Error | undefined>
+  /**
+   * Opens a session and has the host's login shell run a command in it. What is written at once is sent right behind the
+   * request, without waiting for an answer to it.
+   *
+   * @throws {@link SessionRefused} when the host gives this connection no further session.
+   */
+  openSession(command: string, connecting: Connecting): Promise<Transport>
+  /** Whether the connection keeps this process alive; sessions say so for themselves. */
+  close(): Promise<void>
+}
+
+/** One of the two ways to speak SSH. */
+export interface SshEngine {
+  readonly name: 'ssh2' | 'openssh'
+  /**
+   * Connects, verifies the host's key and logs in.
+   *
+   * @throws {@link ConnectFault} that names the phase and what to do.
+   */
+  connect(host: ResolvedHost, connecting: Connecting): Promise<SshConnection>
+}
+
+/** The host gives this connection no further session (MaxSessions of sshd_config(5)). */
+export class SessionRefused extends Error {}
