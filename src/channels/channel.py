@@ -125,6 +125,9 @@ class Channel(object):
 
     def waitclose(self, timeout=None):
         """Waits until no item can arrive any more (with a callback: until it has had them all). Raises RemoteError or TimeoutError."""
+        if timeout is None and worker.tasks.items:
+            from _tendril.threads import check_wait
+            check_wait(self)
         self._over.put(worker.wait(self._over, timeout))
         if self._error is not None:
             raise RemoteError(self._error)

@@ -1,4 +1,4 @@
-"""`_tendril.threads`: user code in threads. `threading` takes the thread that first imports it for the main one: here it is told."""
+"""`_tendril.threads`: which thread user code runs in. `threading` takes the thread that first imports it for the main one: here it is told."""
 import sys
 
 from _tendril import PY2, _thread, worker
@@ -13,6 +13,12 @@ def run(function, args):
             except Exception:  # the working directory may hold another module of that name; the task runs all the same
                 pass
     function(*args)
+
+
+def check_wait(channel):
+    """Refuses to wait on the main thread for a task that itself waits for the main thread."""
+    if _thread.get_ident() == worker.main and any(task and task[0] is channel for task in list(worker.tasks.items)):
+        raise IOError('deadlock: the task of %r is queued behind this one, on the same thread (execmodel=main_thread_only)' % channel)
 
 
 def import_threading():

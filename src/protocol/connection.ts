@@ -5,30 +5,12 @@
  */
 import { ProtocolError } from '../errors.js'
 import type { Scalar } from './batch.js'
+import type { ConnectionEvents } from './connection-events.js'
 import { FrameReader, joinPieces } from './frame-reader.js'
 import { encodeFrame, encodeUint32, Flag, FRAGMENT_BYTES, Kind, WINDOW_BYTES } from './frames.js'
 import { Lane, type LaneLimits, type Outbound } from './lane.js'
 import { Turns } from './turns.js'
 import { encodeWholeBytes, LENGTH_BYTES } from './whole-bytes.js'
-
-/** What happens on a connection. Each is called while `receive` runs, in the order of the stream. */
-export interface ConnectionEvents {
-  onHello(payload: Uint8Array): void
-  /** The peer opened a channel. */
-  onOpen(channel: number): void
-  /** An item is complete; call `consume` with its size once it has been used. */
-  onItem(channel: number, payload: Uint8Array): void
-  /** As `onItem`, for an item that is bytes alone: they are the item, not its payload. */
-  onBytes(channel: number, bytes: Uint8Array, payloadBytes: number): void
-  /** The peer sends no more items, but still receives. */
-  onEnd(channel: number): void
-  /** The channel is over; `reason` is the encoded value of a CLOSE with ERROR. */
-  onClose(channel: number, reason: Uint8Array | undefined): void
-  onOutput(channel: number, stream: 'stdout' | 'stderr', text: Uint8Array): void
-  onStatus(request: number, payload: Uint8Array): void
-  /** There is something to take that was not there before. */
-  onOutgoing(): void
-}
 
 /** Bounds that a connection keeps; each has a default. */
 export interface ConnectionLimits {

@@ -82,6 +82,18 @@ export function concurrencySuite(subject: Subject): void {
     }
   })
 
+  it('refuses to wait on the main thread for a task that is queued behind it', async () => {
+    await using gateway = await subject.open('execmodel=main_thread_only')
+    const running = gateway.remoteExec('queued = channel.receive(); channel.receive(); queued.waitclose()')
+    const queued = gateway.remoteExec('channel.send("after all")')
+    await running.send(queued)
+    await running.send('now')
+    await expect(running.waitClose()).rejects.toThrow(
+      'deadlock: the task of <Channel id=3 open> is queued behind this one',
+    )
+    expect(await queued.receive()).toBe('after all')
+  })
+
   it('serves a small item while another channel sends a large one', async () => {
     const large = subject.gateway.remoteExec<string>('channel.receive(); channel.send("x" * (64 << 20))')
     const small = subject.gateway.remoteExec('for item in channel: channel.send(item)')

@@ -2,7 +2,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { ProtocolError } from '../../src/errors.js'
-import { Connection, type ConnectionEvents } from '../../src/protocol/connection.js'
+import { Connection } from '../../src/protocol/connection.js'
+import type { ConnectionEvents } from '../../src/protocol/connection-events.js'
 import {
   encodeFrame,
   encodeUint32,

@@ -2,7 +2,8 @@
  * A connection and the worker's end of its wire, without a wire: tests say what the worker sends, in chunks of any size, and see
  * what it gets. The worker here knows no rules, so that it can break them.
  */
-import { Connection, type ConnectionEvents, type ConnectionLimits } from '../../src/protocol/connection.js'
+import { Connection, type ConnectionLimits } from '../../src/protocol/connection.js'
+import type { ConnectionEvents } from '../../src/protocol/connection-events.js'
 import { FrameReader, joinPieces } from '../../src/protocol/frame-reader.js'
 import { encodeFrame, Kind } from '../../src/protocol/frames.js'
 
