@@ -1,4 +1,4 @@
-"""execnet's side of the bench: `python execnet_peer.py WORK PYTHON` prints the figures of one work as a line of JSON.
+"""execnet's side of the bench: `python execnet_peer.py WORK PYTHON [BED]` prints the figures of one work as a line of JSON.
 
 Each function does what its namesake in tendril_side.mjs does, driven by execnet's own controller as its users drive it, and gives
 figures under the same keys, in the units of the rows in works.mjs.
@@ -29,7 +29,12 @@ UNREAD = 300
 GATEWAYS = 20
 REPEATS = 1000
 
+SSH_ROUND_TRIPS = 2000
+SSH_GATEWAYS = 50
+SSH_MIB = 256
+
 python = None
+bed = {}
 
 
 def open_gateway(group=execnet):
@@ -189,6 +194,61 @@ def many_channels():
     return {'each': timed_ms(run) * 1e3 / REPEATS}
 
 
+def open_ssh(group=execnet):
+    return group.makegateway(bed['spec'] + '//python=' + python)
+
+
+def ssh_round_trips():
+    channel = open_ssh().remote_exec(ECHO)
+
+    def run(times):
+        for i in range(times):
+            channel.send(i)
+            channel.receive()
+
+    run(SSH_ROUND_TRIPS)
+    each = timed_ms(run, SSH_ROUND_TRIPS) * 1e3 / SSH_ROUND_TRIPS
+    return {'ssh2': each, 'openssh': each}
+
+
+def ssh_gateways():
+    group = execnet.Group()
+
+    def run():
+        for _ in range(SSH_GATEWAYS):
+            open_ssh(group)
+        group.remote_exec('channel.send(1)').receive_each()
+
+    return {'all': timed_ms(run)}
+
+
+def ssh_far():
+    def run():
+        open_ssh().remote_exec('channel.send(1)').receive()
+
+    return {'cold': timed_ms(run)}
+
+
+def ssh_bytes():
+    item = b'x' * (1 << 20)
+    gateway = open_ssh()
+    sink = gateway.remote_exec('while 1:\n  left = channel.receive()\n  while left: left -= len(channel.receive())\n  channel.send(1)')
+    source = gateway.remote_exec('item = b"x" * (1 << 20)\nfor count in channel:\n  for _ in range(count): channel.send(item)')
+
+    def to_worker():
+        sink.send(SSH_MIB << 20)
+        for _ in range(SSH_MIB):
+            sink.send(item)
+        sink.receive()
+
+    def to_controller():
+        source.send(SSH_MIB)
+        for _ in range(SSH_MIB):
+            source.receive()
+
+    return {'toWorker': timed_ms(to_worker), 'toController': timed_ms(to_controller)}
+
+
 works = {
     'roundtrip-pinned': round_trips,
     'roundtrip-free': round_trips,
@@ -203,9 +263,15 @@ works = {
     'unread': unread,
     'channels': many_channels,
     'execs': many_execs,
+    'ssh-roundtrip': ssh_round_trips,
+    'ssh-gateways': ssh_gateways,
+    'ssh-bytes': ssh_bytes,
+    'ssh-far': ssh_far,
+    'ssh-hosts': dict,
 }
 
 if __name__ == '__main__':
     python = sys.argv[2]
+    bed = json.loads(sys.argv[3])
     print(json.dumps(works[sys.argv[1]]()), flush=True)
     os._exit(0)  # the gateways' own way out is not what is measured here

@@ -26,7 +26,8 @@ export async function roundTrips(python, { ROUND_TRIPS, WARM_UP }) {
   }
 }
 
-function echo({ stdin, stdout }, times) {
+/** So many echoes of 16 bytes, one after the other. */
+export function echo({ stdin, stdout }, times) {
   return new Promise((resolve) => {
     let left = times
     stdout.removeAllListeners('data')

@@ -1,19 +1,21 @@
 // `npm run bench`: tendril beside execnet and the raw pipe, on the same interpreter, in the same run. Every side of every
 // work runs in a process of its own, in turns (raw, tendril, execnet, raw, …), so that what else the machine does meets
-// all of them; the table shows medians over the rounds. Options: --only WORK[,WORK], --rounds N, --python PATH.
+// all of them; the table shows medians over the rounds. Options: --only WORK[,WORK], --rounds N, --python PATH. Works of
+// one family go by what their names begin with: --only ssh.
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { availableParallelism, cpus, loadavg } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { openBed } from './beds.mjs'
 import { median } from './figures.mjs'
 import { works } from './works.mjs'
 
 const here = fileURLToPath(new URL('.', import.meta.url))
 const EXECNET = 'execnet==2.1.2'
 const SIDES = ['raw', 'tendril', 'execnet']
-const TIMEOUT_MS = 120_000
+const TIMEOUT_MS = 300_000
 
 const { values: options } = parseArgs({
   options: { only: { type: 'string' }, rounds: { type: 'string', default: '5' }, python: { type: 'string' } },
@@ -39,9 +41,10 @@ report()
 
 function chosenWorks() {
   const names = options.only?.split(',')
-  const unknown = names?.filter((name) => !works.some((work) => work.name === name)) ?? []
+  const isMeant = (work, name) => work.name === name || work.name.startsWith(`${name}-`)
+  const unknown = names?.filter((name) => !works.some((work) => isMeant(work, name))) ?? []
   if (unknown.length > 0) fail(`no work ${unknown.join(', ')}: there are ${works.map(({ name }) => name).join(', ')}`)
-  return works.filter(({ name }) => names === undefined || names.includes(name))
+  return works.filter((work) => names === undefined || names.some((name) => isMeant(work, name)))
 }
 
 /** All figures of a work: for each side the figures of every round, and what went wrong. */
@@ -49,25 +52,31 @@ async function measureInTurns(work) {
   const figures = Object.fromEntries(SIDES.map((side) => [side, { rounds: [], error: undefined }]))
   if (work.raw === undefined) figures.raw.error = 'does not apply'
   figures.execnet.error = execnet.missing
+  const bed = await openBed(work.bed)
+  if (bed.missing !== undefined) {
+    console.error(`${work.name}: ${bed.missing}`)
+    for (const side of SIDES) figures[side].error = bed.missing
+  }
   for (let round = 0; round < Math.min(Number(options.rounds), work.rounds ?? Infinity); round++) {
     for (const side of SIDES.filter((each) => figures[each].error === undefined)) {
       try {
-        figures[side].rounds.push(await measure(side, work))
+        figures[side].rounds.push(await measure(side, work, bed))
       } catch (error) {
         figures[side].error = error.message
         console.error(`${work.name}, ${side}: ${error.message}`)
       }
     }
   }
+  await bed.stop()
   return figures
 }
 
-function measure(side, work) {
+function measure(side, work, { target = {}, prefix = [] }) {
   const command =
     side === 'execnet'
-      ? [execnet.python, join(here, 'execnet_peer.py'), work.name, python]
-      : [process.execPath, '--expose-gc', join(here, 'measure.mjs'), side, work.name, python]
-  return jsonOf(work.isPinned ? ['taskset', '-c', firstCore(), ...command] : command)
+      ? [execnet.python, join(here, 'execnet_peer.py'), work.name, python, JSON.stringify(target)]
+      : [process.execPath, '--expose-gc', join(here, 'measure.mjs'), side, work.name, python, JSON.stringify(target)]
+  return jsonOf([...prefix, ...(work.isPinned ? ['taskset', '-c', firstCore()] : []), ...command])
 }
 
 /** What a process prints, as JSON. It leads a group, so that what it leaves behind is ended with it. */
@@ -122,6 +131,7 @@ function verdict({ tendril, execnet: other, raw }, bar) {
     bar.execnet === undefined ? true : other && other / tendril >= bar.execnet,
     bar.raw === undefined ? true : raw && tendril / raw <= bar.raw,
     bar.overRaw === undefined ? true : raw && tendril - raw <= bar.overRaw,
+    bar.underExecnet === undefined ? true : other && other - tendril >= bar.underExecnet,
     bar.atMost === undefined ? true : tendril <= bar.atMost,
   ]
   if (claims.includes(false)) return false
@@ -134,6 +144,7 @@ function format({ title, unit, tendril, execnet: other, raw, bar, ok }) {
     execnet: (n) => `≥ ${n}× execnet`,
     raw: (n) => `≤ ${n}× raw`,
     overRaw: (n) => `≤ raw + ${n} ${unit}`,
+    underExecnet: (n) => `≤ execnet - ${n} ${unit}`,
     atMost: (n) => `≤ ${n} ${unit}`,
   }
   return line([

@@ -67,7 +67,7 @@ export function roundTrips(python) {
 }
 
 /** Microseconds of one. */
-async function roundTripOn(channel, times, { isAwaited = true } = {}) {
+export async function roundTripOn(channel, times, { isAwaited = true } = {}) {
   const ms = await timed(async () => {
     for (let i = 0; i < times; i++) {
       if (isAwaited) await channel.send(i)

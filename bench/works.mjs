@@ -2,13 +2,18 @@
 // are in tendril_side.mjs, raw.mjs and (under the work's name) execnet_peer.py; each runs in a process of its own and
 // gives figures by key, and less is better in all of them. README.md says how rows and bars read.
 import * as raw from './raw.mjs'
+import * as sshRaw from './ssh_raw.mjs'
+import * as ssh from './ssh_side.mjs'
 import * as tendril from './tendril_side.mjs'
 
+const { FAR_MS, HOSTS, LANES, SSH_GATEWAYS, SSH_MIB } = ssh
+const ROUND_TRIP_MS = 2 * FAR_MS
 const { CHANNELS, EXECS, GATEWAYS, INTS, UNREAD_MIB } = tendril
 
 /**
  * A work: its `name`; its `rows`, each with the `key` of a figure, a `title`, a `unit`, a `bar` (none: for information) and
- * the `peer` key that it is compared with on the other sides; `rounds`, at most so many; `isPinned`, all on one core.
+ * the `peer` key that it is compared with on the other sides; `rounds`, at most so many; `isPinned`, all on one core;
+ * `bed`, the server that it leads to, of those in beds.mjs.
  */
 export const works = [
   roundTrips('roundtrip-pinned', 'pinned to one core', { isPinned: true, bar: { execnet: 3, raw: 2.5 } }),
@@ -88,6 +93,71 @@ export const works = [
   },
   repeated('channels', `${CHANNELS} channels`, tendril.manyChannels),
   repeated('execs', `${EXECS} execs`, tendril.manyExecs),
+  {
+    name: 'ssh-roundtrip',
+    bed: 'loopback',
+    rounds: 3,
+    rows: [
+      { key: 'ssh2', title: 'round trip, ssh', unit: 'µs', bar: { execnet: 1.5 } },
+      { key: 'openssh', title: '… engine=openssh', unit: 'µs', peer: 'ssh2' },
+    ],
+    raw: sshRaw.sshRoundTrips,
+    tendril: ssh.sshRoundTrips,
+  },
+  {
+    name: 'ssh-gateways',
+    bed: 'loopback',
+    rounds: 1,
+    rows: [
+      {
+        key: 'all',
+        title: `${SSH_GATEWAYS} gateways on one ssh host, to ${SSH_GATEWAYS} results`,
+        unit: 'ms',
+        bar: { execnet: 5 },
+      },
+      { key: 'connections', title: '… TCP connections', unit: '', bar: { atMost: 1 } },
+    ],
+    tendril: ssh.sshGateways,
+  },
+  {
+    name: 'ssh-bytes',
+    bed: 'loopback',
+    rounds: 3,
+    rows: [
+      { key: 'toWorker', title: `${SSH_MIB} MiB over ssh to the worker`, unit: 'ms', bar: { raw: 1.25 } },
+      { key: 'toController', title: `${SSH_MIB} MiB over ssh to the controller`, unit: 'ms', bar: { raw: 1.25 } },
+    ],
+    raw: sshRaw.sshBytes,
+    tendril: ssh.sshBytes,
+  },
+  {
+    name: 'ssh-far',
+    bed: 'far',
+    rows: [
+      {
+        key: 'cold',
+        title: `ssh to first result, ${FAR_MS} ms each way`,
+        unit: 'ms',
+        bar: { overRaw: 0.5 * ROUND_TRIP_MS, underExecnet: 1.5 * ROUND_TRIP_MS },
+      },
+      { key: 'warm', title: '… a second gateway', unit: 'ms', bar: { atMost: 1.5 * ROUND_TRIP_MS }, peer: 'cold' },
+    ],
+    raw: sshRaw.sshFar,
+    tendril: ssh.sshFar,
+  },
+  {
+    name: 'ssh-hosts',
+    bed: 'hosts',
+    rounds: 1,
+    rows: [
+      { key: 'all', title: `${HOSTS} ssh hosts, a task each, ${LANES} at a time`, unit: 'ms', bar: { raw: 1 } },
+      { key: 'grown', title: '… the controller grows after the first 50', unit: 'MiB', bar: { atMost: 16 } },
+      { key: 'descriptors', title: '… descriptors more at the end', unit: '', bar: { atMost: 0 } },
+      { key: 'connections', title: '… connections at the end', unit: '', bar: { atMost: 0 } },
+    ],
+    raw: sshRaw.sshHosts,
+    tendril: ssh.sshHosts,
+  },
 ]
 
 function roundTrips(name, how, { isPinned, bar }) {

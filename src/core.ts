@@ -16,6 +16,8 @@ export type { GatewayEnd } from './gateways/end.js'
 export { Gateway } from './gateways/gateway.js'
 export { Group, type GroupOptions, type MakeGatewayOptions } from './gateways/group.js'
 export type { GatewayInfo, GatewayStatus } from './gateways/hello.js'
+export { readSpecs } from './gateways/hosts-file.js'
+export type { OnPhase, PhaseEvent } from './gateways/opening.js'
 export type { OnOutput, OutputLine } from './gateways/output.js'
 export type { Source } from './gateways/source.js'
 export { type JSValueType, type JsonValue, registerJSValue } from './gateways/superjson.js'
@@ -24,6 +26,7 @@ export { XSpec } from './gateways/xspec.js'
 export { dumps, loads } from './protocol/codec.js'
 export * from './protocol/times.js'
 export * from './protocol/values.js'
+export type { Asking, Prompt, Question } from './transports/connecting.js'
 
 // URLs, regular expressions, errors and registered classes may be sent; superjson itself is loaded when the first one is.
 useSuperjson()

@@ -105,16 +105,16 @@ export class Workshop {
   }
 
   /** Runs TypeScript as Node runs it once its types are gone. */
-  runTypeScript(text: string): Promise<Outcome> {
+  runTypeScript(text: string, env: Readonly<Record<string, string>> = {}): Promise<Outcome> {
     const compilerOptions = { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext }
     const { outputText } = ts.transpileModule(text, { compilerOptions })
-    return run(process.execPath, [this.#write(outputText, '.mjs')])
+    return run(process.execPath, [this.#write(outputText, '.mjs')], env)
   }
 
   /** Runs commands; what they say on stderr is read as well. */
-  runShell(text: string): Promise<Outcome> {
-    const path = `${join(this.#folder, 'node_modules', '.bin')}${delimiter}${process.env['PATH']}`
-    return run('sh', ['-c', `exec 2>&1\n${text}`], { PATH: path })
+  runShell(text: string, env: Readonly<Record<string, string>> = {}): Promise<Outcome> {
+    const path = `${join(this.#folder, 'node_modules', '.bin')}${delimiter}${env['PATH'] ?? process.env['PATH']}`
+    return run('sh', ['-c', `exec 2>&1\n${text}`], { ...env, PATH: path })
   }
 
   /** What the compiler says of the programs, a line each: readers paste them into strict projects. */

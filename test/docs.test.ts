@@ -3,12 +3,14 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { afterAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { deflatedCore, loaderLine, STAGE_SIZE } from '../src/gateways/bootstrap.js'
 import { earlyExtras, lateExtras } from '../src/gateways/extras.js'
 import { xspecKeys } from '../src/gateways/xspec-keys.js'
 import * as tendril from '../src/index.js'
-import { blocksOf, matches, programsOf, root, Workshop } from './code-blocks.js'
+import { blocksOf, matches, type Program, programsOf, root, Workshop } from './code-blocks.js'
+import { type NamedHosts, startNamedHosts } from './testbeds/named-hosts.js'
+import { noSshd, titled } from './testbeds/needs.js'
 
 const pages = ['README.md', ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`)].filter((name) =>
   name.endsWith('.md'),
@@ -21,14 +23,33 @@ function textOf(path: string): string {
   return readFileSync(join(root, path), 'utf8')
 }
 
-describe('programs in the pages', () => {
-  it.each(programs.map((program) => [program.title, program] as const))(
+const needsHost = ({ text }: Program): boolean => /\bssh=/.test(text)
+
+async function expectToPrint({ language, text, expected }: Program, env: Readonly<Record<string, string>> = {}) {
+  const { code, lines, stderr } = await (language === 'ts'
+    ? workshop.runTypeScript(text, env)
+    : workshop.runShell(text, env))
+  const differs = lines.length !== expected.length || expected.some((line, index) => !matches(line, lines[index]))
+  expect({ code, stderr, lines: differs ? lines : expected }).toEqual({ code: 0, stderr: '', lines: expected })
+}
+
+describe.skipIf(noSshd)(titled('programs in the pages that reach hosts', noSshd), () => {
+  let hosts: NamedHosts | undefined
+  beforeAll(async () => {
+    hosts = await startNamedHosts()
+  })
+  afterAll(() => hosts?.[Symbol.asyncDispose]())
+
+  it.each(programs.filter(needsHost).map((program) => [program.title, program] as const))(
     '%s prints what stands beside it',
-    async (_, { language, text, expected }) => {
-      const { code, lines, stderr } = await (language === 'ts' ? workshop.runTypeScript(text) : workshop.runShell(text))
-      const differs = lines.length !== expected.length || expected.some((line, index) => !matches(line, lines[index]))
-      expect({ code, stderr, lines: differs ? lines : expected }).toEqual({ code: 0, stderr: '', lines: expected })
-    },
+    async (_, program) => expectToPrint(program, hosts?.env),
+  )
+})
+
+describe('programs in the pages', () => {
+  it.each(programs.filter((program) => !needsHost(program)).map((program) => [program.title, program] as const))(
+    '%s prints what stands beside it',
+    async (_, program) => expectToPrint(program),
   )
 
   it('compile in a strict project', { timeout: 60_000 }, () => {

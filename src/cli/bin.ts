@@ -4,6 +4,8 @@ import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { exitCodeOf } from './exit-codes.js'
 
+const withoutSpecs = 'those of the variable TENDRIL_TX, else popen'
+
 const program = new Command('tendril')
   .description('Drives bare Python interpreters, anywhere.')
   .version(JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')).version)
@@ -16,7 +18,7 @@ program
   .argument('<file>', 'the Python file; it finds `channel` in scope')
   .option(
     '--tx <spec>',
-    'a gateway, such as popen, 3*popen or popen//python=python3.12; may be given again (default: popen)',
+    `a gateway, such as popen, 3*popen, ssh=web1, or @hosts.txt for those of a file; may be given again (default: ${withoutSpecs})`,
     collect,
     [],
   )
@@ -29,6 +31,18 @@ program
   .action(async (file: string, options: { tx: string[]; kwarg: string[] }) => {
     const { exec } = await import('./exec.js')
     process.exitCode = await exec(file, options)
+  })
+
+program
+  .command('doctor')
+  .description(
+    'open gateways and tell how far each comes, how long each phase takes, and what to do about one that fails',
+  )
+  .argument('[spec...]', `gateways, such as ssh=web1, or @hosts.txt for those of a file (default: ${withoutSpecs})`)
+  .option('--json', 'a JSON object for each gateway, a line each', false)
+  .action(async (specs: string[], options: { json: boolean }) => {
+    const { doctor } = await import('./doctor.js')
+    process.exitCode = await doctor(specs, options)
   })
 
 function collect(value: string, before: string[]): string[] {

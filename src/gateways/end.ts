@@ -1,6 +1,16 @@
 /** How gateways end, in data and in words: what `closed` resolves to and the errors that everybody who waits gets. */
-import { BootstrapError, GatewayClosedError, ProtocolError, TimeoutError } from '../errors.js'
+import {
+  BootstrapError,
+  GatewayClosedError,
+  HostNotFoundError,
+  type Phase,
+  ProtocolError,
+  type TendrilError,
+  TimeoutError,
+} from '../errors.js'
+import { ConnectFault } from '../transports/connecting.js'
 import type { TransportEnd } from '../transports/transport.js'
+import { faultText, meansUnreachable } from './system-faults.js'
 
 /** How a gateway ended. */
 export interface GatewayEnd {
@@ -14,14 +24,24 @@ export interface GatewayEnd {
   readonly error?: Error | undefined
 }
 
+/** What a gateway knows of its end beside what the transport says. */
+export interface EndFacts {
+  readonly wasReady: boolean
+  readonly wasAsked: boolean
+  /** It was ended on its way to a worker: that the way broke off is no news then. */
+  readonly wasGivenUp: boolean
+  readonly stderrTail: string
+  readonly fault: Error | undefined
+}
+
 /** Puts together how it ended. */
-export function gatewayEnd(
-  end: TransportEnd,
-  facts: { readonly wasAsked: boolean; readonly stderrTail: string; readonly fault: Error | undefined },
-): GatewayEnd {
-  const error = facts.fault ?? end.error
+export function gatewayEnd(name: string, end: TransportEnd, facts: EndFacts): GatewayEnd {
+  const isOurDoing = facts.wasAsked && facts.wasGivenUp
+  const fault = facts.fault ?? (isOurDoing ? undefined : end.error)
+  const error = fault instanceof ConnectFault && !facts.wasReady ? fault.errorFor(name) : fault
   const peaceful = facts.wasAsked ? 'terminated' : 'exited'
-  const reason = error !== undefined ? 'lost' : end.signal !== undefined ? 'killed' : peaceful
+  const isKilled = end.signal !== undefined && !isOurDoing
+  const reason = error !== undefined ? 'lost' : isKilled ? 'killed' : peaceful
   return { reason, exitCode: end.exitCode, signal: end.signal, stderrTail: facts.stderrTail, error }
 }
 
@@ -32,33 +52,64 @@ export function closedError(name: string, end: GatewayEnd): GatewayClosedError {
   const detail =
     error === undefined
       ? `${end.reason === 'terminated' ? 'it was terminated' : 'its worker ended'}${howOf(end)}`
-      : error.message
+      : faultText(error)
   const message = `gateway ${name} has ended: ${detail}${said === '' || end.reason === 'terminated' ? '' : `. stderr: ${JSON.stringify(said)}`}`
   return new GatewayClosedError(message, { exitCode, signal, stderrTail, cause: error })
 }
 
-/** The error of a gateway that never said hello. */
-export function bootstrapError(
-  name: string,
-  end: GatewayEnd,
-  facts: { readonly tried: readonly string[]; readonly noise: string },
-): BootstrapError {
+/** What is known of a way that did not lead to a worker. */
+export interface OpeningFacts {
+  readonly tried: readonly string[]
+  /** What came before the worker's first word. */
+  readonly noise: string
+  readonly phase: Phase | undefined
+  readonly fault: Error | undefined
+}
+
+/** The error of a gateway that never said hello, of the class that its fault asks for. */
+export function openingError(name: string, end: GatewayEnd, facts: OpeningFacts): TendrilError {
   const { exitCode, signal, stderrTail, error } = end
+  const { tried, noise, phase = 'python', fault } = facts
+  if (fault instanceof ConnectFault) return fault.errorFor(name)
+  if (error !== undefined && meansUnreachable(error) && (phase === 'resolve' || phase === 'connect')) {
+    return new HostNotFoundError(`gateway ${name}: ${faultText(error)}. ${unreachableHint}`, { phase, cause: error })
+  }
   const said = lastLine(stderrTail)
   const parts = [
-    `gateway ${name}: ${error === undefined ? `the interpreter ended${howOf(end)} before it was ready` : causeText(error, facts.tried)}`,
-    said === '' ? '' : ` stderr: ${JSON.stringify(said)}.`,
-    facts.noise.trim() === '' ? '' : ` It printed ${JSON.stringify(facts.noise.trim().slice(-200))}.`,
+    `gateway ${name}: ${phase === 'python' ? startText(end, tried) : wayText(end, phase)}.`,
+    said === '' ? '' : `stderr: ${JSON.stringify(said)}.`,
+    noise.trim() === '' ? '' : `It printed ${JSON.stringify(noise.trim().slice(-200))}.`,
+    phase === 'python' ? `Tried: ${tried.map(quoteWord).join(' ')}. ${hintFor(end)}` : wayHint,
   ]
-  const message = `${parts[0]}.${parts[1]}${parts[2]} Tried: ${facts.tried.map(quoteWord).join(' ')}. ${hintFor(error)}`
-  return new BootstrapError(message, {
-    tried: facts.tried,
-    noise: facts.noise,
-    exitCode,
-    signal,
-    stderrTail,
-    cause: error,
-  })
+  const message = parts.filter((part) => part !== '').join(' ')
+  return new BootstrapError(message, { tried, noise, phase, exitCode, signal, stderrTail, cause: error })
+}
+
+const wayHint = 'See how far it comes with `tendril doctor`, and with `ssh -v` for a host'
+const unreachableHint = 'Check its name, its address and its port, that it is up, and that no firewall is between'
+
+// What it means that the time was up in a phase, and what to do; `python` has more to say, and says it in `openingError`.
+const stuck: Partial<Record<Phase, (detail: string) => string>> = {
+  resolve: (host) =>
+    `it was not found out within the time where ${host || 'the host'} is. Look in its ssh configuration for a command that hangs (Match exec), and at the name server`,
+  connect: (address) => `${address || 'the host'} did not answer. ${unreachableHint}`,
+  'host key': (address) =>
+    `${address || 'the host'} took the connection, but showed no host key. Check that an SSH server listens on that port, and that it is not overloaded`,
+  authenticate: (user) =>
+    `the login${user && ` (${user})`} came to no end. Check that the agent answers (ssh-add -l) and what \`ssh -v\` says about that host`,
+  channel: (address) =>
+    `the login succeeded, but the host opened no session${address && ` (${address})`}. Check MaxSessions and the load of that host`,
+}
+
+/** That the connect timeout was over in a phase. */
+export function timeoutFault(phase: Phase | undefined, detail: string | undefined, timeoutMs: number): Error {
+  const seconds = `${timeoutMs / 1000} s (key timeout=)`
+  const text = phase && stuck[phase]?.(detail ?? '')
+  if (phase === undefined || text === undefined) return new TimeoutError(`it said nothing for ${seconds}`)
+  const isUnreachable = phase === 'resolve' || phase === 'connect'
+  return new ConnectFault(phase, `no worker within ${seconds}: ${text}, or raise timeout=`, (message) =>
+    isUnreachable ? new HostNotFoundError(message, { phase }) : new BootstrapError(message, { phase }),
+  )
 }
 
 /** The worker was there, but not what the spec asks for. */
@@ -68,10 +119,12 @@ export class SetupFault extends Error {
   }
 }
 
-function hintFor(error: Error | undefined): string {
+function hintFor({ error, exitCode }: GatewayEnd): string {
   if (error instanceof SetupFault) return 'Check the chdir= and nice= keys.'
   if (error instanceof TimeoutError) return 'Check the python= key, or raise timeout=.'
   if (error instanceof ProtocolError) return 'Find what else writes to the stdout of that command.'
+  // What shells say when a command is not there, or may not be run.
+  if (exitCode === 127 || exitCode === 126) return 'Choose an interpreter that is there: python=/path/to/python3.'
   return 'Check the python= key.'
 }
 
@@ -79,11 +132,17 @@ function quoteWord(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`
 }
 
-function causeText(error: Error, tried: readonly string[]): string {
+function startText(end: GatewayEnd, tried: readonly string[]): string {
+  const { error } = end
+  if (error === undefined) return `the interpreter ended${howOf(end)} before it was ready`
   const code = 'code' in error ? error.code : undefined
   if (code === 'ENOENT') return `the interpreter ${JSON.stringify(tried[0] ?? '')} does not exist`
   if (code === 'EACCES') return `the interpreter ${JSON.stringify(tried[0] ?? '')} may not be executed`
-  return error.message.replace(/\.$/, '')
+  return faultText(error)
+}
+
+function wayText(end: GatewayEnd, phase: Phase): string {
+  return `${end.error === undefined ? `the connection ended${howOf(end)}` : faultText(end.error)}, in phase "${phase}"`
 }
 
 function howOf({ exitCode, signal }: GatewayEnd): string {

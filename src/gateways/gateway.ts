@@ -3,19 +3,22 @@
  * each of them is told here what the others said, and nothing is decided here that one of them could decide.
  */
 import type { Channel } from '../channels/channel.js'
-import type { Arrival, ChannelLink } from '../channels/link.js'
-import { ProtocolError, RemoteError, remoteFailureFrom, TimeoutError } from '../errors.js'
-import { decode, encode, PORTABLE_PROTOCOL } from '../protocol/codec.js'
+import type { ChannelLink } from '../channels/link.js'
+import { ProtocolError, RemoteError, remoteFailureFrom } from '../errors.js'
+import { isScalar } from '../protocol/batch.js'
+import { decode, encode } from '../protocol/codec.js'
 import { Connection } from '../protocol/connection.js'
+import { wholeBytesOf } from '../protocol/whole-bytes.js'
 import type { Transport, TransportEnd } from '../transports/transport.js'
 import { bootstrapBytes, makeMarker } from './bootstrap.js'
 import { ChannelTable } from './channel-table.js'
-import { bootstrapError, closedError, type GatewayEnd, gatewayEnd, SetupFault } from './end.js'
+import type { GatewayEnd } from './end.js'
 import { earlyExtras, lateExtras, type PushedSource, pushPayload } from './extras.js'
-import { type GatewayInfo, type GatewayStatus, type Hello, parseHello, parseStatus, setupOf } from './hello.js'
+import { type GatewayInfo, type GatewayStatus, type Hello, parseStatus, setupOf } from './hello.js'
 import { KeepAlive } from './keep-alive.js'
+import { Lifetime } from './lifetime.js'
+import type { Opening } from './opening.js'
 import { type OnOutput, OutputLines } from './output.js'
-import { settled } from './settled.js'
 import { readSource, type Source } from './source.js'
 import { StatusRequests } from './status-requests.js'
 import { type TerminateReport, terminate } from './termination.js'
@@ -30,65 +33,63 @@ export interface GatewayParts {
   /** The command line or address, for errors. */
   readonly tried: readonly string[]
   readonly onOutput: OnOutput
+  readonly opening: Opening
   /** Told of the worker's interpreter when it is ready. */
   readonly onHello?: ((hello: Hello) => void) | undefined
 }
-
-const CONNECT_TIMEOUT_MS = 15_000
 
 /** A running Python and the link to it. Made by `makeGateway` or a group. */
 export class Gateway implements AsyncDisposable {
   readonly id: string
   readonly spec: XSpec
-  /** Where the worker is, for kinds that reach a host; undefined for a local process. */
-  readonly remoteAddress: string | undefined
   /** Resolves when the worker has said hello; rejects with a BootstrapError, or what the kind of gateway says. */
   readonly ready: Promise<this>
   /** Resolves when the gateway has ended, and says how. Never rejects. */
   readonly closed: Promise<GatewayEnd>
   readonly #transport: Transport
+  readonly #opening: Opening
   readonly #connection: Connection
   readonly #output: OutputLines
   readonly #keepAlive: KeepAlive
   readonly #writer: Writer
   readonly #channels: ChannelTable<Gateway> = new ChannelTable<Gateway>(this, (id) => this.#link(id))
   readonly #statuses = new StatusRequests()
-  readonly #tried: readonly string[]
-  #hello: Hello | undefined
-  #end: GatewayEnd | undefined
-  #fault: Error | undefined
-  #wasAsked = false
-  readonly #helloArrived = settled<void>()
+  readonly #lifetime: Lifetime
 
   constructor(parts: GatewayParts) {
-    const { id, spec, transport, tried } = parts
+    const { id, spec, transport, tried, opening } = parts
     this.id = id
     this.spec = spec
-    this.remoteAddress = transport.remoteAddress
     this.#transport = transport
-    this.#tried = tried
+    this.#opening = opening
+    this.#lifetime = new Lifetime({ name: String(this), tried, opening, noise: () => this.#connection.noise })
     this.#output = new OutputLines(id, parts.onOutput)
     this.#keepAlive = new KeepAlive((isWanted) => transport.keepAlive(isWanted))
     const marker = makeMarker()
     this.#connection = new Connection(this.#connectionEvents(parts.onHello), marker)
     this.#writer = new Writer(this.#connection, transport, () => this.#begin(marker))
-    const ending = settled<GatewayEnd>()
-    this.closed = ending.promise
+    this.closed = this.#lifetime.closed
     this.ready = this.#becomeReady()
     this.ready.catch(() => undefined) // whoever does not await it learns the same from `closed` and from every channel
     transport.start({
       onChunk: (chunk) => this.#receive(chunk),
       onStderr: (chunk) => this.#output.feed('stderr', 0, chunk),
       onDrain: () => this.#writer.onDrain(),
-      onEnd: (end) => ending.settle(this.#onEnd(end)),
+      onEnd: (end) => this.#onEnd(end),
     })
+    opening.begin((fault) => this.#fail(fault))
     this.#connection.sendPush(earlyExtras())
     this.#connection.sendSetup(this.#encode(setupOf(id, spec)))
   }
 
+  /** Where the worker is, for kinds that reach a host, once that is known; undefined for a local process. */
+  get remoteAddress(): string | undefined {
+    return this.#transport.remoteAddress
+  }
+
   /** Whether the worker is there: it said hello, and has not ended. */
   get isReceiving(): boolean {
-    return this.#hello !== undefined && this.#end === undefined
+    return this.#lifetime.isReceiving
   }
 
   /**
@@ -103,13 +104,13 @@ export class Gateway implements AsyncDisposable {
     source: Source,
     kwargs: Readonly<Record<string, unknown>> = {},
   ): Channel<R, S, Gateway> {
-    this.#checkOpen()
+    this.#lifetime.checkOpen()
     return this.#channels.add<R, S>(this.#connection.exec(this.#encode({ ...readSource(source), kwargs })))
   }
 
   /** A new channel that runs nothing. Send it over another channel, so that remote code has its other end. */
   newChannel<R = unknown, S = unknown>(): Channel<R, S, Gateway> {
-    this.#checkOpen()
+    this.#lifetime.checkOpen()
     return this.#channels.add<R, S>(this.#connection.open())
   }
 
@@ -138,8 +139,8 @@ export class Gateway implements AsyncDisposable {
     const release = this.#keepAlive.hold()
     const report = terminate(this, options.timeout, {
       ask: (graceMs) => {
-        this.#wasAsked = true
         this.#connection.sendTerminate(graceMs)
+        if (this.#lifetime.ask()) this.#cut()
       },
       kill: (signal) => this.#transport.kill(signal),
     })
@@ -156,24 +157,16 @@ export class Gateway implements AsyncDisposable {
 
   /** @internal Ships Python sources ahead of the frame that needs them. */
   push(sources: Readonly<Record<string, PushedSource>>): void {
-    this.#checkOpen()
+    this.#lifetime.checkOpen()
     this.#connection.sendPush(pushPayload(sources))
   }
 
   async #becomeReady(): Promise<this> {
     const release = this.#keepAlive.hold()
-    const timeoutMs = this.spec.timeout ?? CONNECT_TIMEOUT_MS
-    const timer = setTimeout(
-      () => this.#fail(new TimeoutError(`it said nothing for ${timeoutMs / 1000} s (key timeout=)`)),
-      timeoutMs,
-    )
     try {
-      await Promise.race([this.#helloArrived.promise, this.closed])
-      if (this.#hello?.error === undefined && this.#end === undefined) return this
-      await this.closed
-      throw this.#endError()
+      await this.#lifetime.ready()
+      return this
     } finally {
-      clearTimeout(timer)
       release()
     }
   }
@@ -181,20 +174,14 @@ export class Gateway implements AsyncDisposable {
   #connectionEvents(onHello: GatewayParts['onHello']): ConstructorParameters<typeof Connection>[0] {
     return {
       onHello: (payload) => {
-        if (this.#hello !== undefined) throw new ProtocolError('the worker said hello twice')
-        this.#hello = parseHello(payload)
-        if (this.#hello.error !== undefined) this.#fault ??= new SetupFault(this.#hello.error)
-        else {
-          this.#output.release()
-          onHello?.(this.#hello)
-        }
-        this.#helloArrived.settle()
+        const hello = this.#lifetime.greet(payload)
+        if (hello === undefined) return
+        this.#output.release()
+        onHello?.(hello)
       },
       onOpen: (id) => this.#channels.addUnclaimed(id),
-      onItem: (id, payload) => {
-        const taken = this.#channels.get(id)?.deliver(this.#arrival(id, payload)) ?? false
-        if (!taken) this.#connection.consume(id, payload.length)
-      },
+      onItem: (id, payload) => this.#deliver(id, payload.length, () => this.#decode(payload)),
+      onBytes: (id, bytes, payloadBytes) => this.#deliver(id, payloadBytes, () => bytes),
       onEnd: (id) => this.#channels.get(id)?.endItems(),
       onClose: (id, reason) => this.#onChannelClose(id, reason),
       onOutput: (id, stream, text) => this.#output.feed(stream, id, text),
@@ -204,7 +191,7 @@ export class Gateway implements AsyncDisposable {
   }
 
   #receive(chunk: Uint8Array): void {
-    if (this.#fault !== undefined) return
+    if (this.#lifetime.hasFault) return
     try {
       this.#connection.receive(chunk)
     } catch (error) {
@@ -214,7 +201,12 @@ export class Gateway implements AsyncDisposable {
 
   /** The link is of no more use: everybody learns why when the far end has gone. */
   #fail(fault: Error): void {
-    this.#fault ??= fault
+    this.#lifetime.fail(fault)
+    this.#cut()
+  }
+
+  #cut(): void {
+    this.#opening.abort()
     this.#transport.kill('SIGKILL')
     this.#transport.endInput()
   }
@@ -230,33 +222,21 @@ export class Gateway implements AsyncDisposable {
     channel.endItems(() => new RemoteError(failure))
   }
 
-  #onEnd(end: TransportEnd): GatewayEnd {
+  #onEnd(end: TransportEnd): void {
     this.#output.flush()
-    const ended = gatewayEnd(end, { wasAsked: this.#wasAsked, stderrTail: this.#output.stderrTail, fault: this.#fault })
-    this.#end = ended
+    this.#lifetime.end(end, this.#output.stderrTail)
     this.#writer.stop()
-    this.#channels.endAll(() => this.#endError())
+    this.#channels.endAll(() => this.#lifetime.endError())
     this.#connection.dropAll()
     this.#statuses.end()
-    return ended
-  }
-
-  #endError(): Error {
-    const end = this.#end ?? { reason: 'lost', stderrTail: '' }
-    if (this.#hello?.error === undefined && this.#hello !== undefined) return closedError(String(this), end)
-    return bootstrapError(String(this), end, { tried: this.#tried, noise: this.#connection.noise })
-  }
-
-  #checkOpen(): void {
-    if (this.#end !== undefined) throw this.#endError()
   }
 
   async #requestStatus(): Promise<ReturnType<typeof parseStatus>> {
-    this.#checkOpen()
+    this.#lifetime.checkOpen()
     const release = this.#keepAlive.hold()
     try {
       const payload = await this.#statuses.wait(this.#connection.requestStatus())
-      if (payload === undefined) throw this.#endError()
+      if (payload === undefined) throw this.#lifetime.endError()
       return parseStatus(payload)
     } finally {
       release()
@@ -267,10 +247,16 @@ export class Gateway implements AsyncDisposable {
     return {
       gateway: this,
       send: (item) => {
-        this.#checkOpen()
-        const parts = this.#encode(item)
-        if (this.#connection.sendNow(id, parts)) return true
-        return new Promise((resolve) => this.#connection.sendItem(id, parts, (dropped) => resolve(dropped !== true)))
+        this.#lifetime.checkOpen()
+        if (isScalar(item) && this.#connection.sendScalar(id, item)) return true
+        const bytes = wholeBytesOf(item)
+        const parts = bytes === undefined ? this.#encode(item) : []
+        if (bytes === undefined && this.#connection.sendNow(id, parts)) return true
+        return new Promise((resolve) => {
+          const onDone = (dropped?: boolean): void => resolve(dropped !== true)
+          if (bytes === undefined) this.#connection.sendItem(id, parts, onDone)
+          else this.#connection.sendBytes(id, bytes, onDone)
+        })
       },
       sendEnd: () => this.#connection.sendEnd(id),
       close: (reason) => this.#connection.close(id, reason === undefined ? undefined : this.#encode(reason)),
@@ -278,16 +264,18 @@ export class Gateway implements AsyncDisposable {
     }
   }
 
-  #arrival(id: number, payload: Uint8Array): Arrival {
-    return {
-      decode: () => decode(payload, { channel: (referred) => this.#channels.referred(referred) }),
-      consume: () => this.#connection.consume(id, payload.length),
-    }
+  #deliver(id: number, payloadBytes: number, decodeItem: () => unknown): void {
+    const consume = (): void => this.#connection.consume(id, payloadBytes)
+    if (this.#channels.get(id)?.deliver({ decode: decodeItem, consume }) !== true) consume()
+  }
+
+  #decode(payload: Uint8Array): unknown {
+    return decode(payload, { channel: (referred) => this.#channels.referred(referred) })
   }
 
   #encode(value: unknown): Uint8Array[] {
     return encode(value, {
-      protocol: this.#hello?.pickle ?? PORTABLE_PROTOCOL,
+      protocol: this.#lifetime.pickle,
       channelId: (object) => this.#channels.idOf(object),
     })
   }

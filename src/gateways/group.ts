@@ -1,9 +1,13 @@
 /** Gateways that belong together: named, opened, used and ended as one. */
 import { MultiChannel } from '../channels/multi-channel.js'
 import { XSpecError } from '../errors.js'
+import type { Prompt } from '../transports/connecting.js'
 import { loaderLine } from './bootstrap.js'
 import { Gateway } from './gateway.js'
+import { readSpecs } from './hosts-file.js'
+import type { GatewayKind, Opened } from './kind.js'
 import { kindOf } from './kinds.js'
+import { type OnPhase, Opening } from './opening.js'
 import { type OnOutput, printOutput } from './output.js'
 import type { Source } from './source.js'
 import type { TerminateReport } from './termination.js'
@@ -15,29 +19,37 @@ export interface GroupOptions {
   readonly defaultSpec?: string | undefined
   /** Takes what remote code prints; the default prints it here, tagged with the gateway. */
   readonly onOutput?: OnOutput | undefined
+  /** Answers what only a person can: passwords, passphrases. Without it such questions are declined, and other ways tried. */
+  readonly prompt?: Prompt | undefined
+  /** Takes every step of every gateway on its way to a worker. */
+  readonly onPhase?: OnPhase | undefined
 }
 
 /** How one gateway is opened. */
 export interface MakeGatewayOptions {
   /** Aborting ends the attempt and rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined
+  /** These three go before those of the group. */
   readonly onOutput?: OnOutput | undefined
+  readonly prompt?: Prompt | undefined
+  readonly onPhase?: OnPhase | undefined
 }
 
 /** Gateways owned together, in the order in which they were made. */
 export class Group implements Iterable<Gateway>, AsyncDisposable {
   readonly #defaultSpec: string
-  readonly #onOutput: OnOutput
+  readonly #options: GroupOptions
   readonly #gateways = new Map<string, Gateway>()
   #nextId = 0
 
   constructor(options: GroupOptions = {}) {
     this.#defaultSpec = options.defaultSpec ?? 'popen'
-    this.#onOutput = options.onOutput ?? printOutput
+    this.#options = options
   }
 
   /**
-   * Makes a group with a gateway for every spec, all opened at the same time; `3*popen` stands for three.
+   * Makes a group with a gateway for every spec, all opened at the same time; `3*popen` stands for three, `@hosts.txt` for
+   * the specs of a file: see `readSpecs`.
    *
    * @throws What the first gateway that failed was rejected with, which names its spec; the others have been closed then.
    * @example
@@ -48,11 +60,9 @@ export class Group implements Iterable<Gateway>, AsyncDisposable {
    */
   static async open(specs: Iterable<string | XSpec>, options: GroupOptions & MakeGatewayOptions = {}): Promise<Group> {
     const group = new Group(options)
-    const all = [...specs].flatMap((spec): readonly (string | XSpec)[] =>
-      typeof spec === 'string' ? XSpec.expand(spec) : [spec],
-    )
+    const all = [...specs].flatMap((spec) => (typeof spec === 'string' ? readSpecs([spec]) : [spec]))
     try {
-      const gateways = carriersFirst(all.map(parse)).map((spec) => group.launchGateway(spec, options))
+      const gateways = carriersFirst(all).map((spec) => group.launchGateway(spec, options))
       await Promise.all(gateways.map((gateway) => group.#whenReady(gateway, options.signal)))
     } catch (error) {
       await group.terminate({ timeout: 0 })
@@ -93,7 +103,8 @@ export class Group implements Iterable<Gateway>, AsyncDisposable {
    *
    * @param spec - `popen` and the like; the group's default when absent.
    * @throws {@link XSpecError} for a spec that cannot be opened or an id that is taken: nothing has been started then.
-   * @throws {@link BootstrapError} when no worker came to life. The group does not keep the gateway.
+   * @throws {@link BootstrapError} when no worker came to life, {@link HostNotFoundError}, {@link HostKeyError} and
+   *   {@link AuthenticationError} when its host was not reached. The group does not keep the gateway.
    */
   async makeGateway(spec?: string | XSpec, options: MakeGatewayOptions = {}): Promise<Gateway> {
     options.signal?.throwIfAborted()
@@ -111,11 +122,10 @@ export class Group implements Iterable<Gateway>, AsyncDisposable {
     const kind = kindOf(parsed)
     this.allocateId(parsed)
     const id = parsed.id ?? ''
-    const opened = kind.open(parsed, {
-      loaderLine: loaderLine(),
-      gatewayWithId: (carrier) => this.#carrier(carrier, parsed),
-    })
-    const gateway = new Gateway({ ...opened, id, spec: parsed, onOutput: options.onOutput ?? this.#onOutput })
+    const { onOutput = printOutput, prompt, onPhase } = { ...this.#options, ...defined(options) }
+    const opening = new Opening({ gateway: id, timeoutMs: parsed.timeout, prompt, onPhase })
+    const opened = this.#openKind(kind, parsed, opening)
+    const gateway = new Gateway({ ...opened, id, spec: parsed, onOutput, opening })
     this.#gateways.set(id, gateway)
     void gateway.closed.then(() => this.#gateways.delete(id))
     return gateway
@@ -164,6 +174,16 @@ export class Group implements Iterable<Gateway>, AsyncDisposable {
     await this.terminate()
   }
 
+  #openKind(kind: GatewayKind, spec: XSpec, connecting: Opening): Opened {
+    try {
+      const gatewayWithId = (id: string): Gateway => this.#carrier(id, spec)
+      return kind.open(spec, { loaderLine: loaderLine(), gatewayWithId, connecting })
+    } catch (error) {
+      connecting.end(() => (error instanceof Error ? error : new Error(String(error))))
+      throw error
+    }
+  }
+
   #carrier(id: string, spec: XSpec): Gateway {
     const gateway = this.#gateways.get(id)
     if (gateway !== undefined) return gateway
@@ -183,6 +203,11 @@ export class Group implements Iterable<Gateway>, AsyncDisposable {
       signal?.removeEventListener('abort', onAbort)
     }
   }
+}
+
+/** The options that are given: one that is `undefined` is as good as absent. */
+function defined(options: MakeGatewayOptions): MakeGatewayOptions {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
 }
 
 function parse(spec: string | XSpec): XSpec {

@@ -48,6 +48,11 @@ export function setupOf(id: string, { nice, chdir, execmodel, dontWriteBytecode 
   }
 }
 
+/** An interpreter in words: `CPython 3.12.1 on linux, /usr/bin/python3`. */
+export function interpreterText({ implementation, versionInfo, platform, executable }: GatewayInfo): string {
+  return `${implementation} ${versionInfo.slice(0, 3).join('.')} on ${platform}, ${executable}`
+}
+
 /** @throws {@link ProtocolError} when the payload is not a hello, or of another version. */
 export function parseHello(payload: Uint8Array): Hello {
   const wire = dictOf(payload, 'hello')

@@ -1,4 +1,5 @@
 /** What a kind of gateway is: one way to reach a Python, and all that tells it from the others. */
+import type { Connecting } from '../transports/connecting.js'
 import type { Transport } from '../transports/transport.js'
 import type { Gateway } from './gateway.js'
 import type { Hello } from './hello.js'
@@ -10,6 +11,8 @@ export interface KindContext {
   readonly loaderLine: string
   /** The gateway of that id in the same group. */
   gatewayWithId(id: string): Gateway
+  /** Takes the phases of the way, asks a person, and tells when the gateway is given up; `python` is the last phase that a kind enters. */
+  readonly connecting: Connecting
 }
 
 /** A transport to an interpreter that runs the loader, and what to call it in errors. */

@@ -7,6 +7,7 @@ export const popen: GatewayKind = {
   key: 'popen',
   summary: 'a child process of this one',
   open: (spec, context) => {
+    context.connecting.enter('python', spec.python)
     const { argv, shimKey } = pythonCommand(spec)
     return {
       transport: openProcess([...argv, '-c', context.loaderLine], { env: spec.env }),

@@ -13,6 +13,7 @@ const keyRows = {
   vagrant_ssh: { takes: 'text', summary: 'a Vagrant machine, reached with the ssh settings that vagrant tells' },
   via: { takes: 'text', summary: 'the id of the gateway that opens this one' },
   installvia: { takes: 'text', summary: 'the id of the gateway that starts the socket server' },
+  engine: { takes: ['ssh2', 'openssh'], summary: 'who speaks SSH; ssh2, or openssh where only that can, when absent' },
   ssh_config: { takes: 'text', summary: 'the ssh configuration file to read' },
   id: { takes: 'text', summary: 'the name of the gateway; gw0, gw1, … when absent' },
   python: { takes: 'text', summary: 'the interpreter and its arguments, quoted as for a shell' },

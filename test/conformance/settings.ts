@@ -22,7 +22,7 @@ export function settingSuite(subject: Subject): void {
   })
 
   it('takes a chdir from where it is started', async () => {
-    expect(await evaluate('os.getcwd()', `chdir=${relative(process.cwd(), realpathSync(tmpdir()))}`)).toBe(
+    expect(await evaluate('os.getcwd()', `chdir=${relative(subject.startFolder, realpathSync(tmpdir()))}`)).toBe(
       realpathSync(tmpdir()),
     )
   })

@@ -2,6 +2,30 @@
 import { type Gateway, Group, type OutputLine } from '../../src/index.js'
 import type { Interpreter } from '../interpreters.js'
 
+/** How gateways of a kind are opened. */
+export interface Way {
+  /** The spec of one, with the interpreter. */
+  readonly spec: string
+  /** Specs of gateways that are opened before, one after the other: those that carry the others, and the like. */
+  readonly before?: readonly string[]
+  /** Where a worker starts; here when absent. */
+  readonly startFolder?: string
+  /** Ends what the gateways led to. */
+  readonly stop?: () => Promise<void>
+}
+
+/** Prepares what gateways of a kind lead to. */
+export type FindWay = (python: string) => Way | Promise<Way>
+
+/** Children of this process. */
+export const popen: FindWay = (python) => ({ spec: `popen//python=${python}` })
+
+/** Children of another gateway's worker. */
+export const via: FindWay = (python) => ({
+  spec: `popen//via=carrier//python=${python}`,
+  before: [`popen//id=carrier//python=${python}`],
+})
+
 /** Opens gateways of a kind; the suites share `gateway`, and open their own for what ends one. */
 export class Subject {
   readonly name: string
@@ -9,15 +33,15 @@ export class Subject {
   /** All that gateways of this subject printed. */
   readonly lines: OutputLine[] = []
   readonly #group = new Group({ onOutput: (line) => this.lines.push(line) })
-  readonly #spec: string
-  readonly #carrierSpec: string | undefined
+  readonly #findWay: () => Way | Promise<Way>
+  #way: Way | undefined
   #gateway: Gateway | undefined
 
-  constructor(kind: 'popen' | 'via', { name, command }: Interpreter) {
-    this.name = `${kind} to ${name}`
+  /** @param title - The kind, for the names of tests. */
+  constructor(title: string, { name, command }: Interpreter, findWay: FindWay) {
+    this.name = `${title} to ${name}`
     this.isPython2 = name.startsWith('CPython 2')
-    this.#spec = `popen${kind === 'via' ? '//via=carrier' : ''}//python=${command}`
-    this.#carrierSpec = kind === 'via' ? `popen//id=carrier//python=${command}` : undefined
+    this.#findWay = () => findWay(command)
   }
 
   /** The one that all suites use and none may end. */
@@ -26,14 +50,20 @@ export class Subject {
     return this.#gateway
   }
 
+  /** Where a worker starts. */
+  get startFolder(): string {
+    return this.#way?.startFolder ?? process.cwd()
+  }
+
   async start(): Promise<void> {
-    if (this.#carrierSpec !== undefined) await this.#group.makeGateway(this.#carrierSpec)
+    this.#way = await this.#findWay()
+    for (const spec of this.#way.before ?? []) await this.#group.makeGateway(spec)
     this.#gateway = await this.open()
   }
 
   /** Another gateway of the kind; `keys` are further keys of its spec. */
   open(...keys: string[]): Promise<Gateway> {
-    return this.#group.makeGateway([this.#spec, ...keys].join('//'))
+    return this.#group.makeGateway([this.#way?.spec, ...keys].join('//'))
   }
 
   /** What a gateway printed, as text. */
@@ -43,5 +73,6 @@ export class Subject {
 
   async stop(): Promise<void> {
     await this.#group.terminate()
+    await this.#way?.stop?.()
   }
 }

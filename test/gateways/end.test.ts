@@ -72,6 +72,10 @@ describe('a start that fails', () => {
     await failureOf(`sh -c 'trap "" TERM INT; sleep 1000'`, 'timeout=300ms')
   })
 
+  it('tells how to choose an interpreter when a shell did not find it', async () => {
+    expect((await failureOf(`sh -c 'python9.99 -V'`)).message).toMatch(/not found.*python=\/path\/to\/python3\.$/)
+  })
+
   it('quotes the noise of a program that prints and ends', async () => {
     const error = await failureOf(`sh -c 'echo Permission denied, ask Bob; exit 4'`)
     expect(error).toMatchObject({ noise: 'Permission denied, ask Bob\n', exitCode: 4 })

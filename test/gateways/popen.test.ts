@@ -1,7 +1,7 @@
 // The conformance suite on a local process, with every interpreter of this machine.
 
-import { Subject } from '../conformance/subject.js'
+import { popen, Subject } from '../conformance/subject.js'
 import { conformanceSuites } from '../conformance/suites.js'
 import { interpreters } from '../interpreters.js'
 
-for (const interpreter of interpreters()) conformanceSuites(new Subject('popen', interpreter))
+for (const interpreter of interpreters()) conformanceSuites(new Subject('popen', interpreter, popen))

@@ -1,13 +1,14 @@
 // The conformance suite through a carrier, and what is the carrier's own.
 import { describe, expect, it } from 'vitest'
 import { BootstrapError, GatewayClosedError, Group, XSpecError } from '../../src/index.js'
-import { Subject } from '../conformance/subject.js'
+import { Subject, via } from '../conformance/subject.js'
 import { conformanceSuites } from '../conformance/suites.js'
 import { anyInterpreter, findInterpreter } from '../interpreters.js'
 import { Mark, notGoneWithin } from '../processes.js'
 
 const carried = [anyInterpreter(), findInterpreter('CPython 2.7'), findInterpreter('PyPy')]
-for (const interpreter of carried) if (interpreter !== undefined) conformanceSuites(new Subject('via', interpreter))
+for (const interpreter of carried)
+  if (interpreter !== undefined) conformanceSuites(new Subject('via', interpreter, via))
 
 const python = `python=${anyInterpreter().command}`
 

@@ -1,0 +1,77 @@
+/**
+ * The command line that finds a Python on a host and runs the loader with it. The login shell there may be any, csh and fish
+ * too, or a restricted one: all it gets is `sh -c '…'` with nothing in between that one of them takes for its own.
+ */
+import { splitWords } from '../transports/shell-words.js'
+import type { XSpec } from './xspec.js'
+
+/** What is looked for when no `python=` is given, best first. */
+const names = [
+  'python3',
+  'python',
+  ...[13, 12, 11, 10, 9, 8, 7, 6].map((minor) => `python3.${minor}`),
+  'pypy3',
+  'python2.7',
+]
+
+// Searched behind PATH, which sessions without a login have short: rc files are not read.
+const places = [
+  '/usr/local/bin',
+  '/opt/*/bin',
+  '$HOME/.local/bin',
+  '$HOME/.pyenv/shims',
+  '$HOME/*conda3/bin',
+  '$HOME/miniforge3/bin',
+  '$HOME/venv/bin',
+  '$HOME/.venv/bin',
+  '$HOME/.local/share/uv/python/*/bin',
+]
+
+/** A command for a login shell. */
+export interface RemoteCommand {
+  readonly command: string
+  /** What it tries to start, for errors. */
+  readonly tried: readonly string[]
+}
+
+/**
+ * The command for a spec: the words of `python=`, else the first Python there is; with the variables of `env:` set.
+ *
+ * It exits with code 127 and one line on stderr when there is none.
+ */
+export function remotePython(spec: Pick<XSpec, 'python' | 'env'>, loaderLine: string): RemoteCommand {
+  const words = spec.python === undefined ? [] : splitWords(spec.python)
+  const script = [
+    ...Object.entries(spec.env).flatMap(([name, value]) => assign(name, value)),
+    ...(words.length > 0 ? [`exec ${words.map(quote).join(' ')} -c ${quote(loaderLine)}`] : search(loaderLine)),
+  ].join(';')
+  return { command: `sh -c '${script}'`, tried: words.length > 0 ? words : names }
+}
+
+function search(loaderLine: string): string[] {
+  return [
+    `for d in ${places.map((place) => place.replace('$HOME', () => '"$HOME"')).join(' ')}`,
+    'do PATH=$PATH:$d',
+    'done',
+    `for p in ${names.join(' ')}`,
+    `do command -v $p >/dev/null 2>&1 && exec $p -c ${quote(loaderLine)}`,
+    'done',
+    `echo "no Python found: looked for ${names.join(', ')} on PATH and in the usual places" >&2`,
+    'exit 127',
+  ]
+}
+
+function assign(name: string, value: string): string[] {
+  // A command substitution loses the line feeds at its end.
+  return value.endsWith('\n')
+    ? [`${name}=${quote(`${value}.`)}`, `${name}=\${${name}%.}`, `export ${name}`]
+    : [`${name}=${quote(value)}`, `export ${name}`]
+}
+
+/** A word for sh that has no single quote in it, nor anything that csh or fish would take for its own inside of single quotes. */
+function quote(word: string): string {
+  if (/^[\w@%+=:,./-]+$/.test(word)) return word
+  if (/^[\x20-\x7e]*$/.test(word) && !/["'$\\`!]/.test(word)) return `"${word}"`
+  const octal = Array.from(Buffer.from(word), (byte) => `\\0${byte.toString(8).padStart(3, '0')}`).join('')
+  return `"$(printf %b "${octal}")"`
+}

@@ -1,0 +1,162 @@
+/**
+ * One host and the workers on it. A connection carries a few sessions of their own; whoever comes after that is started by
+ * one supervisor there, a worker like any other that no group knows: a host's MaxSessions is a limit that is learned, not hit.
+ */
+import type { Connecting } from '../transports/connecting.js'
+import { openDeferred, type Reached } from '../transports/deferred.js'
+import { SessionRefused, type SshConnection, type SshEngine } from '../transports/ssh/connection.js'
+import type { ResolvedHost } from '../transports/ssh/host.js'
+import { type Lease, SharedConnection } from '../transports/ssh/shared-connection.js'
+import { carry } from './carry.js'
+import { Gateway } from './gateway.js'
+import { Opening } from './opening.js'
+import { XSpec } from './xspec.js'
+
+// sshd allows ten (MaxSessions): one is the supervisor's, and one is left to the user.
+const DIRECT_SESSIONS = 8
+const IDLE_MS = 10_000
+
+/** An interpreter to be started on a host. */
+export interface WorkerCommand {
+  /** For the login shell: finds the interpreter and runs the loader. */
+  readonly command: string
+  /** The words of `python=`; empty where the host's own Python will do. */
+  readonly argv: readonly string[]
+  readonly loaderLine: string
+  readonly env: Readonly<Record<string, string>>
+}
+
+/** One host as all gateways to it share it. */
+export class SshHost {
+  readonly #shared: SharedConnection
+  #sessions = 0
+  #maxSessions = DIRECT_SESSIONS
+  #supervisor: Promise<Gateway> | undefined
+  #carried = 0
+  #idle: NodeJS.Timeout | undefined
+
+  constructor(host: ResolvedHost, engine: SshEngine) {
+    this.#shared = new SharedConnection(host, engine)
+  }
+
+  /**
+   * Starts an interpreter: in a session of its own, or beside the supervisor.
+   *
+   * @throws {@link ConnectFault} when the host is not reached.
+   */
+  async start(worker: WorkerCommand, connecting: Connecting): Promise<Reached> {
+    const lease = await this.#shared.lease(connecting)
+    try {
+      const reached =
+        (await this.#startInSession(lease, worker, connecting)) ?? (await this.#startBeside(lease, worker, connecting))
+      connecting.enter('python', worker.argv.join(' ') || undefined)
+      return reached
+    } catch (error) {
+      lease.release()
+      throw error
+    }
+  }
+
+  /** A session that was opened turned out to have been refused: no more than there are now are asked for again. */
+  learnLimit(): void {
+    this.#maxSessions = Math.min(this.#maxSessions, this.#sessions)
+  }
+
+  async #startInSession(lease: Lease, worker: WorkerCommand, connecting: Connecting): Promise<Reached | undefined> {
+    if (this.#sessions >= this.#maxSessions) return undefined
+    this.#sessions++
+    try {
+      connecting.enter('channel', lease.connection.address)
+      const transport = await lease.connection.openSession(worker.command, connecting)
+      return {
+        transport,
+        onEnd: () => {
+          this.#sessions--
+          lease.release()
+        },
+      }
+    } catch (error) {
+      this.#sessions--
+      if (!(error instanceof SessionRefused)) throw error
+      this.learnLimit()
+      return undefined
+    }
+  }
+
+  async #startBeside(lease: Lease, worker: WorkerCommand, connecting: Connecting): Promise<Reached> {
+    clearTimeout(this.#idle)
+    this.#carried++
+    const onEnd = (): void => {
+      if (--this.#carried === 0) this.#endWhenIdle()
+      lease.release()
+    }
+    try {
+      connecting.enter('channel', `${lease.connection.address}, the supervisor there`)
+      const supervisor = await this.#supervisorFor(worker, connecting)
+      return { transport: carry(supervisor, worker, lease.connection.address), onEnd }
+    } catch (error) {
+      this.#carried--
+      throw error
+    }
+  }
+
+  /** The one that there is, or a new one: which is for everybody, so no single gateway may give it up. */
+  #supervisorFor(worker: WorkerCommand, connecting: Connecting): Promise<Gateway> {
+    if (this.#supervisor !== undefined) return this.#supervisor
+    const supervisor = this.#startSupervisor(worker, {
+      enter: () => undefined,
+      ask: (question) => connecting.ask(question),
+      pause: () => connecting.pause(),
+      signal: new AbortController().signal,
+    })
+    this.#supervisor = supervisor
+    const forget = (): void => {
+      if (this.#supervisor === supervisor) this.#supervisor = undefined
+    }
+    supervisor.then((gateway) => gateway.closed).then(forget, forget)
+    return supervisor
+  }
+
+  async #startSupervisor(worker: WorkerCommand, connecting: Connecting): Promise<Gateway> {
+    const lease = await this.#shared.lease(connecting)
+    const { connection } = lease
+    const open = async (): Promise<Reached> => {
+      try {
+        return { transport: await connection.openSession(worker.command, connecting), onEnd: lease.release }
+      } catch (error) {
+        if (!(error instanceof SessionRefused)) throw error
+        return this.#openElsewhere(worker, connecting)
+      }
+    }
+    const id = `supervisor on ${connection.address}`
+    const gateway = new Gateway({
+      id,
+      spec: XSpec.parse('ssh=supervisor'),
+      transport: openDeferred({ address: connection.address, open, mayReopen: isRefusal }),
+      tried: [],
+      onOutput: () => undefined,
+      opening: new Opening({ gateway: id }),
+    })
+    void gateway.closed.then(() => lease.release())
+    return gateway.ready
+  }
+
+  /** All sessions of the connection are taken: the supervisor gets one of its own. */
+  async #openElsewhere(worker: WorkerCommand, connecting: Connecting): Promise<Reached> {
+    const connection: SshConnection = await this.#shared.connectOnceMore(connecting)
+    return {
+      transport: await connection.openSession(worker.command, connecting),
+      onEnd: () => void connection.close(),
+    }
+  }
+
+  #endWhenIdle(): void {
+    this.#idle = setTimeout(() => void this.#supervisor?.then((gateway) => gateway.terminate()), IDLE_MS)
+    this.#idle.unref()
+  }
+}
+
+/** Whether a transport ended because the host gave it no session. */
+export function isRefusal(error: Error): boolean {
+  return error instanceof SessionRefused
+}

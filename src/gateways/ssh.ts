@@ -1,0 +1,90 @@
+/** Gateways to hosts that `ssh` reaches: `ssh=web1`, `ssh=-p 5000 -i key user@host//python=python3.12`, `vagrant_ssh=default`. */
+import { statSync } from 'node:fs'
+import type { Connecting } from '../transports/connecting.js'
+import { openDeferred } from '../transports/deferred.js'
+import { splitWords } from '../transports/shell-words.js'
+import type { SshEngine } from '../transports/ssh/connection.js'
+import type { ResolvedHost } from '../transports/ssh/host.js'
+import { resolveHost } from '../transports/ssh/resolve.js'
+import { parseTarget, type SshTarget } from '../transports/ssh/target.js'
+import { vagrantTarget } from '../transports/ssh/vagrant.js'
+import type { GatewayKind, KindContext, Opened } from './kind.js'
+import { remotePython } from './remote-python.js'
+import { isRefusal, SshHost } from './ssh-host.js'
+import type { XSpec } from './xspec.js'
+
+export const ssh: GatewayKind = {
+  key: 'ssh',
+  summary: 'a host that ssh reaches',
+  open: (spec, context) => {
+    const target = parseTarget(spec.ssh ?? '', { configFile: spec.sshConfig })
+    return openOn(spec, context, target.destination, async () => target)
+  },
+}
+
+export const vagrantSsh: GatewayKind = {
+  key: 'vagrant_ssh',
+  summary: 'a Vagrant machine',
+  open: (spec, context) => {
+    const machine = spec.vagrantSsh ?? ''
+    return openOn(spec, context, machine, (signal) => vagrantTarget(machine, { configFile: spec.sshConfig, signal }))
+  },
+}
+
+const hosts = new Map<string, SshHost>()
+
+function openOn(
+  spec: XSpec,
+  { connecting, loaderLine }: KindContext,
+  destination: string,
+  targetOf: (signal: AbortSignal) => Promise<SshTarget>,
+): Opened {
+  const argv = spec.python === undefined ? [] : splitWords(spec.python)
+  const { command, tried } = remotePython(spec, loaderLine)
+  let host: SshHost | undefined
+  const transport = openDeferred({
+    address: destination,
+    open: async (signal) => {
+      host ??= await findHost(spec, connecting, destination, () => targetOf(signal))
+      return host.start({ command, argv, loaderLine, env: spec.env }, connecting)
+    },
+    mayReopen: (error) => {
+      if (!isRefusal(error)) return false
+      host?.learnLimit()
+      return true
+    },
+  })
+  return { transport, tried: ['ssh', destination, ...tried] }
+}
+
+async function findHost(
+  spec: XSpec,
+  connecting: Connecting,
+  destination: string,
+  target: () => Promise<SshTarget>,
+): Promise<SshHost> {
+  connecting.enter('resolve', destination)
+  const resolved = await resolveHost(await target(), { signal: connecting.signal })
+  const engine = await engineFor(resolved, spec.engine)
+  const key = JSON.stringify([engine.name, engine.name === 'ssh2' ? identityOf(resolved) : resolved])
+  const host = hosts.get(key) ?? new SshHost(resolved, engine)
+  hosts.set(key, host)
+  return host
+}
+
+/** What makes two names of a host the same connection. */
+function identityOf({ destination, sshArguments, ...identity }: ResolvedHost): Partial<ResolvedHost> {
+  return identity
+}
+
+/** ssh2, unless the user wants the other, or only that can do what is configured, or a master of the user's is waiting. */
+async function engineFor(host: ResolvedHost, wanted: XSpec['engine']): Promise<SshEngine> {
+  const needsOpenSsh = host.needsOpenSsh !== undefined || isSocket(host.controlPath)
+  if ((wanted ?? (needsOpenSsh ? 'openssh' : 'ssh2')) === 'openssh')
+    return (await import('../transports/ssh/openssh-engine.js')).opensshEngine
+  return (await import('../transports/ssh/ssh2-engine.js')).ssh2Engine
+}
+
+function isSocket(path: string | undefined): boolean {
+  return path !== undefined && statSync(path, { throwIfNoEntry: false })?.isSocket() === true
+}

@@ -1,0 +1,208 @@
+/** The stream on which SSH is spoken to a host: a TCP connection, the stdio of a ProxyCommand, or a channel through the hosts of ProxyJump. */
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
+import { createConnection } from 'node:net'
+import { Duplex } from 'node:stream'
+import { HostNotFoundError, type Phase } from '../../errors.js'
+import { ConnectFault, type Connecting } from '../connecting.js'
+import type { ResolvedHost } from './host.js'
+import { resolveHost } from './resolve.js'
+import { parseHop } from './target.js'
+
+/** A stream to a host's SSH server, which owns all that it leads through. */
+export interface Hop {
+  readonly stream: Duplex
+  /** Whether it keeps this process alive. */
+  keepAlive(isWanted: boolean): void
+  /** Ends it with all that it leads through. Idempotent. */
+  close(): void
+  /** What else is known of why it ended, such as what a ProxyCommand wrote to stderr; often nothing. */
+  lastWords(): string
+}
+
+/** A host that others are reached through. */
+export interface JumpHost {
+  forward(hostname: string, port: number): Promise<Duplex>
+  keepAlive(isWanted: boolean): void
+  close(): void
+}
+
+/** Logs in to a jump host over a stream. */
+export type ConnectJumpHost = (host: ResolvedHost, hop: Hop, connecting: Connecting) => Promise<JumpHost>
+
+// A chain of hosts that each jump through another is a loop long before.
+const MAX_HOPS = 16
+
+/**
+ * Opens the stream that the host's configuration asks for.
+ *
+ * @throws {@link ConnectFault} in phase `resolve` or `connect`, or what a jump host refused, which names it.
+ */
+export function openHop(
+  host: ResolvedHost,
+  connecting: Connecting,
+  connectJumpHost: ConnectJumpHost,
+  depth = 0,
+): Promise<Hop> {
+  if (depth > MAX_HOPS) throw unreachable('connect', `the ProxyJump of ${host.destination} leads in a circle`)
+  if (host.proxyJump.length > 0) return openThroughHosts(host, connecting, connectJumpHost, depth)
+  return host.proxyCommand === undefined ? openTcp(host, connecting) : openCommand(host, host.proxyCommand, connecting)
+}
+
+async function openThroughHosts(
+  host: ResolvedHost,
+  connecting: Connecting,
+  connectJumpHost: ConnectJumpHost,
+  depth: number,
+): Promise<Hop> {
+  const jumpHosts: JumpHost[] = []
+  const close = (): void => {
+    for (const jumpHost of [...jumpHosts].reverse()) jumpHost.close()
+  }
+  const keepAlive = (isWanted: boolean): void => jumpHosts[0]?.keepAlive(isWanted)
+  const throughLast = async (hostname: string, port: number): Promise<Hop | undefined> => {
+    const last = jumpHosts.at(-1)
+    if (last === undefined) return undefined
+    connecting.enter('connect', `${hostname} port ${port}`)
+    const stream = await last.forward(hostname, port)
+    return { stream, keepAlive, close, lastWords: () => '' }
+  }
+  try {
+    for (const name of host.proxyJump) {
+      const jump = await resolveHost(parseHop(name, host), { signal: connecting.signal })
+      const hop =
+        (await throughLast(jump.hostname, jump.port)) ?? (await openHop(jump, connecting, connectJumpHost, depth + 1))
+      jumpHosts.push(await connectJumpHost(jump, hop, connecting))
+    }
+    const hop = await throughLast(host.hostname, host.port)
+    if (hop === undefined) throw unreachable('connect', `${host.destination} has an empty ProxyJump`)
+    return hop
+  } catch (error) {
+    close()
+    throw error
+  }
+}
+
+function openTcp(host: ResolvedHost, connecting: Connecting): Promise<Hop> {
+  const { hostname, port, addressFamily, bindAddress, connectTimeout } = host
+  connecting.enter('connect', `${hostname} port ${port}`)
+  return new Promise((resolve, reject) => {
+    const socket = createConnection({
+      host: hostname,
+      port,
+      family: { any: 0, inet: 4, inet6: 6 }[addressFamily],
+      noDelay: true,
+      autoSelectFamily: true,
+      ...(bindAddress === undefined ? {} : { localAddress: bindAddress }),
+    })
+    const fail = (error: unknown): void => {
+      clearTimeout(timer)
+      connecting.signal.removeEventListener('abort', onAbort)
+      socket.destroy()
+      reject(error)
+    }
+    const onAbort = (): void => fail(connecting.signal.reason)
+    const timer =
+      connectTimeout === undefined
+        ? undefined
+        : setTimeout(() => fail(tcpFault(host, { code: 'ETIMEDOUT' })), connectTimeout * 1000)
+    // For good: an error that nobody listens to ends the process.
+    socket.on('error', (error) => fail(tcpFault(host, error)))
+    connecting.signal.addEventListener('abort', onAbort)
+    socket.once('connect', () => {
+      clearTimeout(timer)
+      connecting.signal.removeEventListener('abort', onAbort)
+      resolve({
+        stream: socket,
+        keepAlive: (isWanted) => void socket[isWanted ? 'ref' : 'unref'](),
+        close: () => void socket.destroy(),
+        lastWords: () => '',
+      })
+    })
+  })
+}
+
+function openCommand(host: ResolvedHost, command: string, connecting: Connecting): Promise<Hop> {
+  connecting.enter('connect', `ProxyCommand ${command}`)
+  connecting.signal.throwIfAborted()
+  const shell = process.env['SHELL'] ?? '/bin/sh'
+  const child = spawn(shell, ['-c', `exec ${command}`], { stdio: 'pipe', detached: process.platform !== 'win32' })
+  const { stdin, stdout, stderr } = child
+  let said = ''
+  stderr.setEncoding('utf8').on('data', (text: string) => {
+    said = (said + text).slice(-2000)
+  })
+  const stream = Duplex.from({ readable: stdout, writable: stdin })
+  for (const each of [stream, stdin, stdout, stderr]) each.on('error', () => undefined)
+  const close = (): void => {
+    killGroup(child)
+    stream.destroy()
+  }
+  // A command that cannot be started, or ends at once, is told by the stream's end and by its last words.
+  child.on('error', (error) => {
+    said = error.message
+    stream.destroy()
+  })
+  return Promise.resolve({
+    stream,
+    keepAlive: (isWanted) => {
+      const verb = isWanted ? 'ref' : 'unref'
+      child[verb]()
+      for (const each of [stdin, stdout, stderr])
+        if (verb in each) (each as unknown as { ref(): void; unref(): void })[verb]() // sockets at run time
+    },
+    close,
+    lastWords: () =>
+      said.trim() === ''
+        ? ''
+        : `the ProxyCommand of ${host.destination} said ${JSON.stringify(said.trim().split('\n').at(-1))}`,
+  })
+}
+
+function killGroup(child: ChildProcessWithoutNullStreams): void {
+  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return
+  try {
+    if (process.platform === 'win32') child.kill()
+    else process.kill(-child.pid, 'SIGTERM')
+  } catch {
+    child.kill() // it has no group of its own any more
+  }
+}
+
+function tcpFault(
+  { destination, hostname, port, sshArguments }: ResolvedHost,
+  error: { readonly code?: string; readonly message?: string },
+): ConnectFault {
+  const where = `${hostname} port ${port}`
+  const check = `Try "${['ssh', ...sshArguments, destination].join(' ')}" by hand`
+  switch (error.code) {
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+    case 'EAI_NODATA':
+      return unreachable(
+        'resolve',
+        `there is no host ${JSON.stringify(hostname)} (for "${destination}"). Check its spelling, and HostName in the ssh configuration`,
+      )
+    case 'ECONNREFUSED':
+      return unreachable(
+        'connect',
+        `${where} refuses connections: no SSH server listens there. Check the port (ssh=-p PORT ${destination}), and that sshd runs`,
+      )
+    case 'ETIMEDOUT':
+      return unreachable(
+        'connect',
+        `${where} does not answer. Check that the host is up and that nothing filters the port. ${check}`,
+      )
+    case 'EHOSTUNREACH':
+    case 'ENETUNREACH':
+      return unreachable(
+        'connect',
+        `there is no way to ${where} (${error.code}). Check the network, or name a ProxyJump. ${check}`,
+      )
+    default:
+      return unreachable('connect', `cannot connect to ${where}: ${error.message ?? error.code}. ${check}`)
+  }
+}
+
+function unreachable(phase: Phase, message: string): ConnectFault {
+  return new ConnectFault(phase, message, (full) => new HostNotFoundError(full, { phase }))
+}

@@ -1,0 +1,166 @@
+/**
+ * Logs in as OpenSSH would: keys from the agent, then from files, then what a person answers, in the order that the user
+ * configured; and remembers what was offered and tried, because a refused login is the failure that people meet most.
+ */
+import type { AnyAuthMethod, AuthHandlerMiddleware, NextAuthHandler } from 'ssh2'
+import { AuthenticationError } from '../../errors.js'
+import { ConnectFault, type Connecting } from '../connecting.js'
+import type { ResolvedHost } from './host.js'
+import { keysFor, type LoginKey } from './ssh2-keys.js'
+
+// As NumberOfPasswordPrompts of ssh_config(5).
+const TRIES = 3
+
+/** Something to try: a method, and what to call it when it has been refused. */
+interface Attempt {
+  readonly method: 'none' | 'publickey' | 'keyboard-interactive' | 'password'
+  readonly label: string
+  readonly auth: AnyAuthMethod
+}
+
+/** One login. */
+export class Authentication {
+  readonly #host: ResolvedHost
+  readonly #connecting: Connecting
+  readonly #tried: string[] = []
+  #offered: readonly string[] = []
+  #attempts: AsyncGenerator<Attempt>
+  /** What has been accepted so far by a host that wants several things. */
+  readonly #accepted = new Set<string>()
+  #last: Attempt | undefined
+  #knowsMethods = false
+
+  constructor(host: ResolvedHost, connecting: Connecting) {
+    this.#host = host
+    this.#connecting = connecting
+    this.#attempts = this.#all()
+  }
+
+  /** What ssh2 asks for the next method. */
+  readonly handler: AuthHandlerMiddleware = (methodsLeft, partialSuccess, next) => {
+    void this.#next(methodsLeft, partialSuccess, next)
+  }
+
+  /** Why nobody was let in. @param cause - What ended it, if it was not that everything had been tried. */
+  failure(cause?: Error): ConnectFault {
+    const { destination, user, hostname, needsOpenSsh, batchMode } = this.#host
+    const offered = this.#offered.length === 0 ? 'did not say what it takes' : `takes ${this.#offered.join(', ')}`
+    const tried = this.#tried.length === 0 ? 'there was nothing to try' : `tried ${this.#tried.join('; ')}`
+    const ended = cause === undefined ? '' : ` (it ended with: ${cause.message})`
+    const hints = [
+      `load the right key with ssh-add or name it: ssh=-i FILE ${destination}`,
+      ...(batchMode ? ['BatchMode is on, so nobody is asked'] : []),
+      ...(needsOpenSsh === undefined ? [] : [`//engine=openssh can use the ${needsOpenSsh}`]),
+      ...(this.#tried.length >= 6 ? ['servers hang up after some tries (MaxAuthTries): use IdentitiesOnly'] : []),
+      `"ssh -v ${destination}" shows what OpenSSH does`,
+    ]
+    const message = `${user}@${hostname} did not let us in: it ${offered}; ${tried}${ended}. What to do: ${hints.join('; ')}`
+    const details = { offered: this.#offered, tried: this.#tried }
+    return new ConnectFault('authenticate', message, (full) => new AuthenticationError(full, details))
+  }
+
+  async #next(left: readonly string[] | null, partial: boolean | null, next: NextAuthHandler): Promise<void> {
+    try {
+      if (left !== null && left.length > 0) this.#learn(left, partial === true)
+      next((await this.#attempt(left)) ?? (false as never)) // ssh2 takes false for "nothing left", which its types lack
+    } catch (error) {
+      this.#tried.push(error instanceof Error ? error.message : String(error))
+      next(false as never)
+    }
+  }
+
+  #learn(left: readonly string[], wasAccepted: boolean): void {
+    this.#knowsMethods = true
+    if (this.#offered.length === 0) this.#offered = left
+    if (!wasAccepted || this.#last === undefined) return
+    this.#accepted.add(this.#last.label)
+    this.#tried.push(`${this.#tried.pop()} (accepted, more is wanted)`)
+    this.#offered = left
+    this.#attempts = this.#all()
+  }
+
+  async #attempt(left: readonly string[] | null): Promise<AnyAuthMethod | undefined> {
+    for (let step = await this.#attempts.next(); !step.done; step = await this.#attempts.next()) {
+      const attempt = step.value
+      if (attempt.method !== 'none' && left !== null && !left.includes(attempt.method)) continue
+      if (this.#accepted.has(attempt.label)) continue
+      if (attempt.method !== 'none') this.#tried.push(attempt.label)
+      this.#last = attempt
+      return attempt.auth
+    }
+    return undefined
+  }
+
+  async *#all(): AsyncGenerator<Attempt> {
+    for (const name of this.#host.authentications) {
+      if (name === 'publickey') yield* this.#withKeys()
+      if (this.#host.batchMode || (name !== 'keyboard-interactive' && name !== 'password')) continue
+      // Nobody is asked for what the host does not want to hear.
+      if (!this.#knowsMethods)
+        yield { method: 'none', label: 'none', auth: { type: 'none', username: this.#host.user } }
+      if (!this.#offered.includes(name)) continue
+      yield* name === 'password' ? this.#withPassword() : this.#withAnswers()
+    }
+    if (!this.#knowsMethods) yield { method: 'none', label: 'none', auth: { type: 'none', username: this.#host.user } }
+  }
+
+  async *#withKeys(): AsyncGenerator<Attempt> {
+    const { user: username } = this.#host
+    const note = (text: string): void => {
+      this.#tried.push(text)
+    }
+    const keys: AsyncGenerator<LoginKey> = keysFor(this.#host, this.#connecting, note)
+    for await (const key of keys) {
+      const auth: AnyAuthMethod =
+        key.agent === undefined
+          ? { type: 'publickey', username, key: key.parsed }
+          : { type: 'agent', username, agent: key.agent }
+      yield { method: 'publickey', label: `publickey ${key.label}`, auth }
+    }
+  }
+
+  async *#withPassword(): AsyncGenerator<Attempt> {
+    const { user: username, hostname } = this.#host
+    for (let turn = 0; turn < TRIES; turn++) {
+      const from = `${username}@${hostname}`
+      const password = await this.#connecting.ask({ kind: 'password', from, text: `Password of ${from}`, echo: false })
+      if (password === undefined) {
+        this.#tried.push('password (nobody answered)')
+        return
+      }
+      yield { method: 'password', label: 'password', auth: { type: 'password', username, password } }
+    }
+  }
+
+  async *#withAnswers(): AsyncGenerator<Attempt> {
+    const { user: username, hostname } = this.#host
+    let isDeclined = false
+    for (let turn = 0; turn < TRIES && !isDeclined; turn++) {
+      const prompt = (
+        _name: string,
+        instructions: string,
+        _language: string,
+        prompts: readonly { readonly prompt: string; readonly echo?: boolean }[],
+        finish: (answers: string[]) => void,
+      ): void => {
+        const from = `${username}@${hostname}`
+        void (async () => {
+          const answers: string[] = []
+          for (const { prompt: text, echo = false } of prompts) {
+            const shown = [instructions.trim(), text.trim().replace(/:$/, '')].filter((part) => part !== '').join(' ')
+            const answer = await this.#connecting.ask({ kind: echo ? 'answer' : 'password', from, text: shown, echo })
+            if (answer === undefined) isDeclined = true
+            answers.push(answer ?? '')
+          }
+          finish(answers)
+        })()
+      }
+      yield {
+        method: 'keyboard-interactive',
+        label: 'keyboard-interactive',
+        auth: { type: 'keyboard-interactive', username, prompt },
+      }
+    }
+    if (isDeclined) this.#tried.push(`${this.#tried.pop()} (nobody answered)`)
+  }
+}

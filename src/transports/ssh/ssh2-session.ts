@@ -1,0 +1,100 @@
+/** One session of a connection as a transport: stdin, stdout and stderr of the interpreter that the host's login shell started. */
+import type { ClientChannel } from 'ssh2'
+import type { Transport, TransportEvents } from '../transport.js'
+
+/** What a session asks of its connection. */
+export interface SessionOwner {
+  readonly address: string
+  /** Says whether this session keeps the process alive. */
+  keepAlive(session: object, isWanted: boolean): void
+  /** Why the connection ended, if it has. */
+  readonly fault: Error | undefined
+}
+
+// What a host that is there takes to confirm an end; one that is not would be waited for until the keepalive gives it up.
+const CONFIRM_MS = 1000
+
+/** A session whose command has been asked for. */
+export class Ssh2Session implements Transport {
+  readonly remoteAddress: string
+  readonly #channel: ClientChannel
+  readonly #owner: SessionOwner
+  #events: TransportEvents | undefined
+  #exitCode: number | undefined
+  #signal: string | undefined
+  #refusal: Error | undefined
+  #confirmation: NodeJS.Timeout | undefined
+  #hasClosed = false
+  #hasEnded = false
+
+  constructor(channel: ClientChannel, owner: SessionOwner) {
+    this.#channel = channel
+    this.#owner = owner
+    this.remoteAddress = owner.address
+    // For good: an error that nobody listens to ends the process.
+    for (const stream of [channel, channel.stderr]) stream.on('error', () => undefined)
+    channel.on('exit', (code: number | null, signal?: string) => {
+      this.#exitCode = code ?? undefined
+      this.#signal = signal === undefined ? undefined : `SIG${signal}`
+    })
+    channel.on('close', () => {
+      this.#hasClosed = true
+      this.#end()
+    })
+    owner.keepAlive(this, true)
+  }
+
+  /** The host will not run the command. */
+  refuse(error: Error): void {
+    this.#refusal = error
+    this.#channel.close()
+  }
+
+  start(events: TransportEvents): void {
+    this.#events = events
+    this.#channel.on('data', (chunk: Uint8Array) => events.onChunk(chunk))
+    this.#channel.stderr.on('data', (chunk: Uint8Array) => events.onStderr(chunk))
+    this.#channel.on('drain', () => events.onDrain())
+    if (this.#hasClosed) this.#end()
+  }
+
+  write(chunks: readonly Uint8Array[]): boolean {
+    if (this.#hasClosed || this.#channel.writableEnded) return true
+    let hasRoom = true
+    for (const chunk of chunks) hasRoom = this.#channel.write(chunk)
+    return hasRoom
+  }
+
+  endInput(): void {
+    if (!this.#hasClosed) this.#channel.end()
+  }
+
+  /** The signal is a wish that not every server hears; the end of its stdin is what a worker leaves by, with all that it started. */
+  kill(signal: 'SIGTERM' | 'SIGKILL'): void {
+    if (this.#hasClosed || this.#hasEnded) return
+    this.#channel.signal(signal.slice('SIG'.length))
+    if (signal !== 'SIGKILL') return
+    this.#channel.close()
+    this.#confirmation ??= setTimeout(() => {
+      this.#refusal ??= new Error(`${this.#owner.address} did not confirm that the session ended`)
+      this.#end()
+    }, CONFIRM_MS)
+  }
+
+  keepAlive(isWanted: boolean): void {
+    this.#owner.keepAlive(this, isWanted && !this.#hasEnded)
+    this.#confirmation?.[isWanted ? 'ref' : 'unref']()
+  }
+
+  #end(): void {
+    if (this.#hasEnded || this.#events === undefined) return
+    this.#hasEnded = true
+    clearTimeout(this.#confirmation)
+    this.#owner.keepAlive(this, false)
+    const isKnown = this.#exitCode !== undefined || this.#signal !== undefined
+    const error = isKnown
+      ? undefined
+      : (this.#refusal ?? this.#owner.fault ?? new Error(`${this.#owner.address} closed the session without a word`))
+    this.#events.onEnd({ exitCode: this.#exitCode, signal: this.#signal, error })
+  }
+}

@@ -1,0 +1,143 @@
+// Connections that are lost while items are on their way: everybody who waits learns it in time, and neither side keeps anything.
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { type Channel, type Gateway, Group } from '../../src/index.js'
+import { anyInterpreter } from '../interpreters.js'
+import { notGoneWithin } from '../processes.js'
+import { expectUsable, workers } from '../testbeds/fault.js'
+import { type Direction, Host } from '../testbeds/hosts.js'
+import { noHosts, noSshd, titled } from '../testbeds/needs.js'
+import { type Sshd, type SshdOptions, startSshd } from '../testbeds/sshd.js'
+
+const engines = ['ssh2', 'openssh'] as const
+const python = `python=${anyInterpreter().command}`
+
+// A second without an answer, three times; the rest is for a machine that does other things meanwhile.
+const alive = ['ServerAliveInterval 1', 'ServerAliveCountMax 2']
+const noticedMs = 10_000
+
+/** Starts items in both directions, and waits for all that ends with the gateway. */
+async function waitersOn(gateway: Gateway): Promise<Promise<unknown>[]> {
+  const incoming = gateway.remoteExec('while True: channel.send(b"x" * (16 << 20))')
+  await incoming.receive()
+  const outgoing = gateway.remoteExec('channel.send(1)\nfor item in channel: pass')
+  await outgoing.receive()
+  const idle = gateway.remoteExec('channel.receive()')
+  return [drain(incoming), fill(outgoing), outgoing.waitClose(), idle.receive(), gateway.newChannel().receive()]
+}
+
+async function drain(channel: Channel): Promise<void> {
+  while (true) await channel.receive()
+}
+
+async function fill(channel: Channel): Promise<void> {
+  const item = new Uint8Array(16 * 1024 * 1024)
+  while (true) await channel.send(item)
+}
+
+async function expectAllEnd(waiters: readonly Promise<unknown>[]): Promise<void> {
+  const outcomes = await Promise.allSettled(waiters)
+  for (const outcome of outcomes)
+    expect(outcome).toMatchObject({ status: 'rejected', reason: { code: 'ERR_GATEWAY_CLOSED' } })
+}
+
+describe.skipIf(noSshd).for(engines)(titled('a gateway by the %s engine', noSshd), (engine) => {
+  const group = new Group()
+  afterEach(async () => void (await group.terminate()))
+  const open = ({ spec }: Sshd, ...keys: string[]): Promise<Gateway> =>
+    group.makeGateway([spec, `engine=${engine}`, python, ...keys].join('//'))
+
+  it('ends everything when its sshd is killed mid-item, and so does its worker', async () => {
+    await using sshd = await startSshd()
+    const gateway = await open(sshd)
+    const waiters = await waitersOn(gateway)
+    expect(sshd.server.workers()).not.toEqual([])
+    await sshd.server.crash()
+    await expectAllEnd(waiters)
+    expect(await gateway.closed).toMatchObject({ reason: 'lost' })
+    expect(await workers(sshd.server)).toEqual([])
+    await expectUsable()
+  })
+
+  it('ends with those that share its connection, and a new one is opened on a new connection', async () => {
+    await using sshd = await startSshd()
+    const gateways = [await open(sshd), await open(sshd)]
+    await sshd.server.killSessions()
+    for (const gateway of gateways) expect(await gateway.closed).toMatchObject({ reason: 'lost' })
+    expect(await (await open(sshd)).remoteExec('channel.send(1)').receive()).toBe(1)
+  })
+
+  it('leaves nothing on the host when it is terminated', async () => {
+    await using sshd = await startSshd()
+    const gateway = await open(sshd)
+    const waiters = await waitersOn(gateway)
+    await gateway.terminate({ timeout: 500 })
+    await expectAllEnd(waiters)
+    expect(await workers(sshd.server)).toEqual([])
+  })
+
+  describe.skipIf(noHosts)(titled('to a host of its own', noHosts), () => {
+    let host: Host
+    beforeEach(() => {
+      host = Host.start()
+    })
+    afterEach(() => host.stop())
+    /** Both sides ask whether the other is there, as users who care configure them. */
+    const serve = (options: SshdOptions = {}): Promise<Sshd> =>
+      startSshd({
+        ...host,
+        port: 22,
+        clientConfig: alive,
+        config: ['ClientAliveInterval 1', 'ClientAliveCountMax 2'],
+        ...options,
+      })
+
+    it.for<Direction>(['in', 'out', 'both'])('ends mid-item when packets are lost: %s', async (direction) => {
+      await using sshd = await serve()
+      const gateway = await open(sshd)
+      const waiters = await waitersOn(gateway)
+      const began = performance.now()
+      host.cutOff(direction)
+      await expectAllEnd(waiters)
+      expect(performance.now() - began).toBeLessThan(noticedMs)
+      expect(await gateway.closed).toMatchObject({ reason: 'lost' })
+      expect(await notGoneWithin(noticedMs, sshd.server.workers)).toEqual([])
+      await expectUsable()
+    })
+
+    it('ends when packets are lost while nothing is asked of it', async () => {
+      await using sshd = await serve()
+      const gateway = await open(sshd)
+      host.cutOff()
+      expect(await gateway.closed).toMatchObject({ reason: 'lost' })
+    })
+
+    it('ends when the host has forgotten the connection', async () => {
+      await using sshd = await serve()
+      const gateway = await open(sshd)
+      const waiters = await waitersOn(gateway)
+      host.rejectAll()
+      await expectAllEnd(waiters)
+      expect(await gateway.closed).toMatchObject({ reason: 'lost' })
+    })
+
+    it('is terminated in time while packets are lost', async () => {
+      await using sshd = await serve({ clientConfig: [] })
+      const gateway = await open(sshd)
+      const waiters = await waitersOn(gateway)
+      host.cutOff()
+      const began = performance.now()
+      await gateway.terminate({ timeout: 500 })
+      expect(performance.now() - began).toBeLessThan(5000)
+      await expectAllEnd(waiters)
+    })
+
+    it('is not opened on a connection that is dead and does not know it yet', async () => {
+      await using sshd = await serve({ clientConfig: [] })
+      await open(sshd)
+      host.cutOff()
+      const opening = open(sshd, 'timeout=1s', 'id=second')
+      await expect(opening).rejects.toMatchObject({ code: 'ERR_BOOTSTRAP' })
+      host.restore()
+    })
+  })
+})

@@ -1,0 +1,65 @@
+/**
+ * What the beds of this folder need of a machine, and why this one cannot have one: a reason to put into the name of a
+ * skipped test, or undefined. Where `TENDRIL_CI` is 1 there is never a reason, so that a bed that is missing there fails.
+ */
+import { spawnSync } from 'node:child_process'
+import { accessSync, constants } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import { isCi } from '../interpreters.js'
+
+const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/local/sbin', '/usr/sbin', '/sbin']
+
+/** The absolute path of a program; those for administrators need not be on PATH. */
+export function findProgram(name: string): string | undefined {
+  return folders.map((folder) => join(folder, name)).find(isExecutable)
+}
+
+/** The absolute path of a program that a bed cannot do without. */
+export function program(name: string): string {
+  const path = findProgram(name)
+  if (path === undefined) throw new Error(`this test needs ${name}; .ci/run installs it`)
+  return path
+}
+
+/** Whether servers get a mount namespace of their own here: accounts, full disks and the like that no one else sees. */
+export const hasNamespaces: boolean =
+  process.platform === 'linux' &&
+  process.getuid?.() === 0 &&
+  spawnSync('unshare', ['--mount', '--propagation', 'private', 'true']).status === 0
+
+/** Why there is no OpenSSH server here. */
+export const noSshd: string | undefined = reasonAgainst('sshd', 'ssh', 'ssh-keygen')
+
+/** Why an OpenSSH server here has the accounts of the machine only. */
+export const noAccounts: string | undefined =
+  noSshd ?? (hasNamespaces || isCi ? undefined : 'accounts of a bed need root')
+
+/** Why there is no dropbear here; it reads keys from home folders only, so it needs accounts of its own. */
+export const noDropbear: string | undefined =
+  reasonAgainst('dropbear', 'dropbearkey', 'ssh-keygen') ??
+  (hasNamespaces || isCi ? undefined : 'accounts of a bed need root')
+
+/** Why there are no hosts with an address of their own here. */
+export const noHosts: string | undefined =
+  reasonAgainst('ip', 'iptables') ?? (hasNamespaces || isCi ? undefined : 'hosts with their own address need root')
+
+/** A title that says why it is skipped, if it is: `describe.skipIf(noSshd)(titled('…', noSshd), …)`. */
+export function titled(title: string, reason: string | undefined): string {
+  return reason === undefined ? title : `${title} [skipped: ${reason}]`
+}
+
+function reasonAgainst(...names: readonly string[]): string | undefined {
+  if (isCi) return undefined
+  if (process.platform !== 'linux') return 'beds are for Linux'
+  const missing = names.filter((name) => findProgram(name) === undefined)
+  return missing.length === 0 ? undefined : `${missing.join(', ')} not installed`
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}
