@@ -8,21 +8,20 @@ const source = readFileSync(new URL('./via_remote.py', import.meta.url), 'utf8')
 
 /** What is started there. */
 export interface CarriedCommand {
-  /** The words that start Python; the carrier's own interpreter when there are none. */
-  readonly argv: readonly string[]
-  readonly loaderLine: string
+  /** The words of the command; `null` stands for the interpreter of the carrier. */
+  readonly argv: readonly (string | null)[]
   readonly env: Readonly<Record<string, string>>
 }
 
 /**
- * A transport to an interpreter beside a carrier's worker. It ends when the interpreter or the carrier does.
+ * A transport to a process beside a carrier's worker. It ends when the process or the carrier does.
  *
  * @param address - What to call where it is.
  */
-export function carry(carrier: Gateway, { argv, loaderLine, env }: CarriedCommand, address: string): Transport {
+export function carry(carrier: Gateway, { argv, env }: CarriedCommand, address: string): Transport {
   const channel = carrier.remoteExec(
     { text: source, name: '<tendril>/via_remote.py', function: 'carry' },
-    { argv: [...argv], loader: loaderLine, env: { ...env } },
+    { argv: [...argv], env: { ...env } },
   )
   return openChannelTransport(channel, address)
 }

@@ -2,6 +2,7 @@
  * The command line that finds a Python on a host and runs the loader with it. The login shell there may be any, csh and fish
  * too, or a restricted one: all it gets is `sh -c '…'` with nothing in between that one of them takes for its own.
  */
+import { XSpecError } from '../errors.js'
 import { splitWords } from '../transports/shell-words.js'
 import type { XSpec } from './xspec.js'
 
@@ -40,6 +41,8 @@ export interface RemoteCommand {
  * It exits with code 127 and one line on stderr when there is none.
  */
 export function remotePython(spec: Pick<XSpec, 'python' | 'env'>, loaderLine: string): RemoteCommand {
+  const odd = Object.keys(spec.env).find((name) => !/^[A-Za-z_]\w*$/.test(name))
+  if (odd !== undefined) throw new XSpecError(`no shell takes a variable ${JSON.stringify(odd)}; rename "env:${odd}"`)
   const words = spec.python === undefined ? [] : splitWords(spec.python)
   const script = [
     ...Object.entries(spec.env).flatMap(([name, value]) => assign(name, value)),
@@ -51,7 +54,7 @@ export function remotePython(spec: Pick<XSpec, 'python' | 'env'>, loaderLine: st
 function search(loaderLine: string): string[] {
   return [
     `for d in ${places.map((place) => place.replace('$HOME', () => '"$HOME"')).join(' ')}`,
-    'do PATH=$PATH:$d',
+    'do [ -d "$d" ] && PATH=$PATH:$d',
     'done',
     `for p in ${names.join(' ')}`,
     `do command -v $p >/dev/null 2>&1 && exec $p -c ${quote(loaderLine)}`,

@@ -26,10 +26,11 @@ def settle(nice, chdir):
         if nice:
             os.nice(nice)
         if chdir:
+            chdir = chdir.encode('utf-8') if os.name == 'posix' else chdir  # whatever the locale there
             if not os.path.isdir(chdir):
                 os.makedirs(chdir)
             os.chdir(chdir)
-    except (EnvironmentError, AttributeError) as e:
+    except (EnvironmentError, AttributeError, UnicodeError) as e:
         return str(e)
 
 

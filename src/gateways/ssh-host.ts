@@ -18,12 +18,12 @@ const IDLE_MS = 10_000
 
 /** An interpreter to be started on a host. */
 export interface WorkerCommand {
-  /** For the login shell: finds the interpreter and runs the loader. */
+  /** For the login shell: finds the interpreter, with the variables it is to have, and runs the loader. */
   readonly command: string
-  /** The words of `python=`; empty where the host's own Python will do. */
-  readonly argv: readonly string[]
-  readonly loaderLine: string
-  readonly env: Readonly<Record<string, string>>
+  /** The same without the variables: for an interpreter that serves others. */
+  readonly bareCommand: string
+  /** What is looked for, in words; undefined for the host's own Python. */
+  readonly interpreter: string | undefined
 }
 
 /** One host as all gateways to it share it. */
@@ -49,7 +49,7 @@ export class SshHost {
     try {
       const reached =
         (await this.#startInSession(lease, worker, connecting)) ?? (await this.#startBeside(lease, worker, connecting))
-      connecting.enter('python', worker.argv.join(' ') || undefined)
+      connecting.enter('python', worker.interpreter)
       return reached
     } catch (error) {
       lease.release()
@@ -77,7 +77,7 @@ export class SshHost {
       }
     } catch (error) {
       this.#sessions--
-      if (!(error instanceof SessionRefused)) throw error
+      if (!isRefusal(error)) throw error
       this.learnLimit()
       return undefined
     }
@@ -93,7 +93,8 @@ export class SshHost {
     try {
       connecting.enter('channel', `${lease.connection.address}, the supervisor there`)
       const supervisor = await this.#supervisorFor(worker, connecting)
-      return { transport: carry(supervisor, worker, lease.connection.address), onEnd }
+      const argv = ['sh', '-c', worker.command]
+      return { transport: carry(supervisor, { argv, env: {} }, lease.connection.address), onEnd }
     } catch (error) {
       this.#carried--
       throw error
@@ -120,19 +121,26 @@ export class SshHost {
   async #startSupervisor(worker: WorkerCommand, connecting: Connecting): Promise<Gateway> {
     const lease = await this.#shared.lease(connecting)
     const { connection } = lease
+    let wasRefused = false
     const open = async (): Promise<Reached> => {
+      if (wasRefused) return this.#openElsewhere(worker, connecting)
       try {
-        return { transport: await connection.openSession(worker.command, connecting), onEnd: lease.release }
+        return { transport: await connection.openSession(worker.bareCommand, connecting) }
       } catch (error) {
-        if (!(error instanceof SessionRefused)) throw error
+        if (!isRefusal(error)) throw error
         return this.#openElsewhere(worker, connecting)
       }
+    }
+    const mayReopen = (error: Error): boolean => {
+      const isFirst = !wasRefused
+      wasRefused = true
+      return isFirst && isRefusal(error)
     }
     const id = `supervisor on ${connection.address}`
     const gateway = new Gateway({
       id,
       spec: XSpec.parse('ssh=supervisor'),
-      transport: openDeferred({ address: connection.address, open, mayReopen: isRefusal }),
+      transport: openDeferred({ address: connection.address, open, mayReopen }),
       tried: [],
       onOutput: () => undefined,
       opening: new Opening({ gateway: id }),
@@ -144,19 +152,28 @@ export class SshHost {
   /** All sessions of the connection are taken: the supervisor gets one of its own. */
   async #openElsewhere(worker: WorkerCommand, connecting: Connecting): Promise<Reached> {
     const connection: SshConnection = await this.#shared.connectOnceMore(connecting)
-    return {
-      transport: await connection.openSession(worker.command, connecting),
-      onEnd: () => void connection.close(),
+    try {
+      return {
+        transport: await connection.openSession(worker.bareCommand, connecting),
+        onEnd: () => void connection.close(),
+      }
+    } catch (error) {
+      void connection.close()
+      throw error
     }
   }
 
   #endWhenIdle(): void {
-    this.#idle = setTimeout(() => void this.#supervisor?.then((gateway) => gateway.terminate()), IDLE_MS)
+    this.#idle = setTimeout(() => {
+      const supervisor = this.#supervisor
+      this.#supervisor = undefined
+      void supervisor?.then((gateway) => gateway.terminate())
+    }, IDLE_MS)
     this.#idle.unref()
   }
 }
 
 /** Whether a transport ended because the host gave it no session. */
-export function isRefusal(error: Error): boolean {
+export function isRefusal(error: unknown): boolean {
   return error instanceof SessionRefused
 }

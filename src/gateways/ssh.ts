@@ -2,7 +2,6 @@
 import { statSync } from 'node:fs'
 import type { Connecting } from '../transports/connecting.js'
 import { openDeferred } from '../transports/deferred.js'
-import { splitWords } from '../transports/shell-words.js'
 import type { SshEngine } from '../transports/ssh/connection.js'
 import type { ResolvedHost } from '../transports/ssh/host.js'
 import { resolveHost } from '../transports/ssh/resolve.js'
@@ -39,14 +38,14 @@ function openOn(
   destination: string,
   targetOf: (signal: AbortSignal) => Promise<SshTarget>,
 ): Opened {
-  const argv = spec.python === undefined ? [] : splitWords(spec.python)
   const { command, tried } = remotePython(spec, loaderLine)
+  const { command: bareCommand } = remotePython({ python: spec.python, env: {} }, loaderLine)
   let host: SshHost | undefined
   const transport = openDeferred({
     address: destination,
     open: async (signal) => {
       host ??= await findHost(spec, connecting, destination, () => targetOf(signal))
-      return host.start({ command, argv, loaderLine, env: spec.env }, connecting)
+      return host.start({ command, bareCommand, interpreter: spec.python }, connecting)
     },
     mayReopen: (error) => {
       if (!isRefusal(error)) return false

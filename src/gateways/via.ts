@@ -14,9 +14,10 @@ export const via: GatewayKind = {
       throw new XSpecError(`only popen can be opened via another gateway, in "${spec}"; write "popen//via=${spec.via}"`)
     const carrier = gatewayWithId(spec.via ?? '')
     const argv = spec.python === undefined ? [] : splitWords(spec.python)
+    const words = argv.length > 0 ? argv : [null]
     const tried = argv.length > 0 ? argv : [`the interpreter of ${carrier.id}`]
     follow(carrier, connecting, tried.join(' '))
-    return { transport: carry(carrier, { argv, loaderLine, env: spec.env }, carrier.id), tried }
+    return { transport: carry(carrier, { argv: [...words, '-c', loaderLine], env: spec.env }, carrier.id), tried }
   },
 }
 

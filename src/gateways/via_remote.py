@@ -11,12 +11,13 @@ import threading
 READ_BYTES = 65536
 
 
-def carry(channel, argv, loader, env):
+def carry(channel, argv, env):
+    """Starts the words of `argv`, of which None is the interpreter that runs this."""
     variables = dict(os.environ)
     variables.update((str(name), str(value)) for name, value in env.items())
     start = {'preexec_fn': os.setsid} if sys.version_info[0] == 2 else {'start_new_session': True}
     try:
-        child = subprocess.Popen((argv or [sys.executable]) + ['-c', loader], bufsize=0, env=variables, close_fds=True,
+        child = subprocess.Popen([word or sys.executable for word in argv], bufsize=0, env=variables, close_fds=True,
                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **start)
     except EnvironmentError as e:
         channel.send(('failed', e.errno, str(e)))

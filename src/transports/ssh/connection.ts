@@ -16,7 +16,7 @@ export interface SshConnection {
    * @throws {@link SessionRefused} when the host gives this connection no further session.
    */
   openSession(command: string, connecting: Connecting): Promise<Transport>
-  /** Whether the connection keeps this process alive; sessions say so for themselves. */
+  /** Ends it in good order. What keeps this process alive is its sessions, never the connection. */
   close(): Promise<void>
 }
 

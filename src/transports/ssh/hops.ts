@@ -23,7 +23,8 @@ export interface Hop {
 export interface JumpHost {
   forward(hostname: string, port: number): Promise<Duplex>
   keepAlive(isWanted: boolean): void
-  close(): void
+  /** Ends it at once, with the way to it. */
+  abandon(): void
 }
 
 /** Logs in to a jump host over a stream. */
@@ -56,7 +57,7 @@ async function openThroughHosts(
 ): Promise<Hop> {
   const jumpHosts: JumpHost[] = []
   const close = (): void => {
-    for (const jumpHost of [...jumpHosts].reverse()) jumpHost.close()
+    for (const jumpHost of [...jumpHosts].reverse()) jumpHost.abandon()
   }
   const keepAlive = (isWanted: boolean): void => jumpHosts[0]?.keepAlive(isWanted)
   const throughLast = async (hostname: string, port: number): Promise<Hop | undefined> => {

@@ -67,7 +67,7 @@ export class SharedConnection {
       }
       attempt.connection
         .then(
-          (connection) => this.#adopt(connection),
+          (connection) => (way.signal.aborted ? connection.close() : this.#adopt(connection)),
           () => undefined,
         )
         .finally(forget)

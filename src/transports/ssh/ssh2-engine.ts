@@ -211,7 +211,6 @@ class Ssh2Connection implements SshConnection, JumpHost {
     this.#hop.keepAlive(this.#wanting.size > 0)
   }
 
-  /** Ends it at once. */
   abandon(): void {
     this.#client.destroy()
     this.#hop.close()

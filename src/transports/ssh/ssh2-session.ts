@@ -35,7 +35,7 @@ export class Ssh2Session implements Transport {
     for (const stream of [channel, channel.stderr]) stream.on('error', () => undefined)
     channel.on('exit', (code: number | null, signal?: string) => {
       this.#exitCode = code ?? undefined
-      this.#signal = signal === undefined ? undefined : `SIG${signal}`
+      this.#signal = signal
     })
     channel.on('close', () => {
       this.#hasClosed = true
