@@ -28,6 +28,10 @@ const places = [
   '$HOME/.local/share/uv/python/*/bin',
 ]
 
+// dropbear has all sessions of a connection in one process group, with itself: a worker that ends its group would end them
+// all. Built in, so that no file of the user's is taken for it.
+const leaveGroup = 'import posix;posix.getpid()==posix.getpgrp()or posix.setsid();'
+
 /** A command for a login shell. */
 export interface RemoteCommand {
   readonly command: string
@@ -44,9 +48,10 @@ export function remotePython(spec: Pick<XSpec, 'python' | 'env'>, loaderLine: st
   const odd = Object.keys(spec.env).find((name) => !/^[A-Za-z_]\w*$/.test(name))
   if (odd !== undefined) throw new XSpecError(`no shell takes a variable ${JSON.stringify(odd)}; rename "env:${odd}"`)
   const words = spec.python === undefined ? [] : splitWords(spec.python)
+  const line = leaveGroup + loaderLine
   const script = [
     ...Object.entries(spec.env).flatMap(([name, value]) => assign(name, value)),
-    ...(words.length > 0 ? [`exec ${words.map(quote).join(' ')} -c ${quote(loaderLine)}`] : search(loaderLine)),
+    ...(words.length > 0 ? [`exec ${words.map(quote).join(' ')} -c ${quote(line)}`] : search(line)),
   ].join(';')
   return { command: `sh -c '${script}'`, tried: words.length > 0 ? words : names }
 }

@@ -47,10 +47,9 @@ export class SshHost {
   async start(worker: WorkerCommand, connecting: Connecting): Promise<Reached> {
     const lease = await this.#shared.lease(connecting)
     try {
-      const reached =
+      return (
         (await this.#startInSession(lease, worker, connecting)) ?? (await this.#startBeside(lease, worker, connecting))
-      connecting.enter('python', worker.interpreter)
-      return reached
+      )
     } catch (error) {
       lease.release()
       throw error
@@ -67,7 +66,8 @@ export class SshHost {
     this.#sessions++
     try {
       connecting.enter('channel', lease.connection.address)
-      const transport = await lease.connection.openSession(worker.command, connecting)
+      const onOpen = (): void => connecting.enter('python', worker.interpreter)
+      const transport = await lease.connection.openSession(worker.command, connecting, onOpen)
       return {
         transport,
         onEnd: () => {
@@ -93,7 +93,9 @@ export class SshHost {
     try {
       connecting.enter('channel', `${lease.connection.address}, the supervisor there`)
       const supervisor = await this.#supervisorFor(worker, connecting)
-      const argv = ['sh', '-c', worker.command]
+      connecting.enter('python', worker.interpreter)
+      // Signals go to the process group that begins here, which the interpreter is to lead.
+      const argv = ['sh', '-c', `exec ${worker.command}`]
       return { transport: carry(supervisor, { argv, env: {} }, lease.connection.address), onEnd }
     } catch (error) {
       this.#carried--

@@ -12,7 +12,10 @@ export type Engine = 'ssh2' | 'openssh'
 export function direct(engine: Engine): FindWay {
   return async (python) => {
     const sshd = await startSshd({ config: [`MaxSessions ${manySessions}`] })
-    return { spec: specOf(sshd, engine, python), startFolder: homedir(), stop: sshd.stop }
+    const spec = specOf(sshd, engine, python)
+    // ssh has one exit code for all that is no exit.
+    const codeOfSignals = engine === 'openssh' ? { codeOfSignals: 255 } : {}
+    return { spec, startFolder: homedir(), stop: sshd.stop, ...codeOfSignals }
   }
 }
 
@@ -40,11 +43,17 @@ export function carried(engine: Engine): FindWay {
   }
 }
 
-/** Sessions of the other implementation that is widely used. */
+/**
+ * Sessions of the other implementation that is widely used. The login shell is bash, which is replaced by its last command: a
+ * shell that waits for it instead, as dash does, makes an exit code of the signal that a worker died of (134 of SIGABRT).
+ * And dropbear closes stderr the moment the process that it started has ended: the worker's guard, which then passes on what was
+ * still in its pipes, often comes too late. No client can do anything about either.
+ */
 export function dropbear(engine: Engine): FindWay {
   return async (python) => {
-    const server = await startDropbear()
-    return { spec: specOf(server, engine, python), startFolder: `${server.folder}/home/bed`, stop: server.stop }
+    const server = await startDropbear({ account: { name: 'bed', shell: '/bin/bash' } })
+    const startFolder = `${server.folder}/home/bed`
+    return { spec: specOf(server, engine, python), startFolder, losesLastWords: true, stop: server.stop }
   }
 }
 

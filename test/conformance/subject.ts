@@ -1,4 +1,5 @@
 /** What the suites of this folder are run against: one kind of gateway, to one interpreter. */
+import { expect } from 'vitest'
 import { type Gateway, Group, type OutputLine } from '../../src/index.js'
 import type { Interpreter } from '../interpreters.js'
 
@@ -10,6 +11,10 @@ export interface Way {
   readonly before?: readonly string[]
   /** Where a worker starts; here when absent. */
   readonly startFolder?: string
+  /** What a worker says with its last breath may be lost on the way: why is for the way to tell. */
+  readonly losesLastWords?: boolean
+  /** The exit code that stands for every signal, on a way that does not tell which. */
+  readonly codeOfSignals?: number
   /** Ends what the gateways led to. */
   readonly stop?: () => Promise<void>
 }
@@ -53,6 +58,17 @@ export class Subject {
   /** Where a worker starts. */
   get startFolder(): string {
     return this.#way?.startFolder ?? process.cwd()
+  }
+
+  /** What must have arrived of a worker's last words. */
+  lastWords(expected: unknown): unknown {
+    return this.#way?.losesLastWords === true ? expect.any(String) : expected
+  }
+
+  /** What must be known of a worker that a signal has ended. */
+  endBy(signal: string): { exitCode: number } | { signal: string } {
+    const exitCode = this.#way?.codeOfSignals
+    return exitCode === undefined ? { signal } : { exitCode }
   }
 
   async start(): Promise<void> {

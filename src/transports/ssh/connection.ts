@@ -13,9 +13,10 @@ export interface SshConnection {
    * Opens a session and has the host's login shell run a command in it. What is written at once is sent right behind the
    * request, without waiting for an answer to it.
    *
-   * @throws {@link SessionRefused} when the host gives this connection no further session.
+   * @param onOpen - Called once the session is known to be open, which may be later.
+   * @throws {@link SessionRefused} when the host gives this connection no further session; the transport may also end with it.
    */
-  openSession(command: string, connecting: Connecting): Promise<Transport>
+  openSession(command: string, connecting: Connecting, onOpen?: () => void): Promise<Transport>
   /** Ends it in good order. What keeps this process alive is its sessions, never the connection. */
   close(): Promise<void>
 }

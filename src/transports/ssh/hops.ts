@@ -2,11 +2,11 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { createConnection } from 'node:net'
 import { Duplex } from 'node:stream'
-import { HostNotFoundError, type Phase } from '../../errors.js'
-import { ConnectFault, type Connecting } from '../connecting.js'
+import type { Connecting } from '../connecting.js'
 import type { ResolvedHost } from './host.js'
 import { resolveHost } from './resolve.js'
 import { parseHop } from './target.js'
+import { tcpFault, unreachable } from './unreachable.js'
 
 /** A stream to a host's SSH server, which owns all that it leads through. */
 export interface Hop {
@@ -36,7 +36,7 @@ const MAX_HOPS = 16
 /**
  * Opens the stream that the host's configuration asks for.
  *
- * @throws {@link ConnectFault} in phase `resolve` or `connect`, or what a jump host refused, which names it.
+ * @throws ConnectFault in phase `resolve` or `connect`, or what a jump host refused, which names it.
  */
 export function openHop(
   host: ResolvedHost,
@@ -167,43 +167,4 @@ function killGroup(child: ChildProcessWithoutNullStreams): void {
   } catch {
     child.kill() // it has no group of its own any more
   }
-}
-
-function tcpFault(
-  { destination, hostname, port, sshArguments }: ResolvedHost,
-  error: { readonly code?: string; readonly message?: string },
-): ConnectFault {
-  const where = `${hostname} port ${port}`
-  const check = `Try "${['ssh', ...sshArguments, destination].join(' ')}" by hand`
-  switch (error.code) {
-    case 'ENOTFOUND':
-    case 'EAI_AGAIN':
-    case 'EAI_NODATA':
-      return unreachable(
-        'resolve',
-        `there is no host ${JSON.stringify(hostname)} (for "${destination}"). Check its spelling, and HostName in the ssh configuration`,
-      )
-    case 'ECONNREFUSED':
-      return unreachable(
-        'connect',
-        `${where} refuses connections: no SSH server listens there. Check the port (ssh=-p PORT ${destination}), and that sshd runs`,
-      )
-    case 'ETIMEDOUT':
-      return unreachable(
-        'connect',
-        `${where} does not answer. Check that the host is up and that nothing filters the port. ${check}`,
-      )
-    case 'EHOSTUNREACH':
-    case 'ENETUNREACH':
-      return unreachable(
-        'connect',
-        `there is no way to ${where} (${error.code}). Check the network, or name a ProxyJump. ${check}`,
-      )
-    default:
-      return unreachable('connect', `cannot connect to ${where}: ${error.message ?? error.code}. ${check}`)
-  }
-}
-
-function unreachable(phase: Phase, message: string): ConnectFault {
-  return new ConnectFault(phase, message, (full) => new HostNotFoundError(full, { phase }))
 }

@@ -2,9 +2,9 @@
 import { HostKeyError } from '../../errors.js'
 import { ConnectFault } from '../connecting.js'
 import type { ResolvedHost } from './host.js'
-import { checkHostKey, fingerprint, type HostKey, nameOf, type Verdict } from './known-hosts.js'
+import { checkHostKey, fingerprint, type HostKey, nameOf, type ShownKey, type Verdict } from './known-hosts.js'
 import { addHostKey } from './known-hosts-append.js'
-import { type KnownHostsLine, typeOfKey } from './known-hosts-file.js'
+import type { KnownHostsLine } from './known-hosts-file.js'
 
 /** What to do about a key. */
 export type Decision = 'accept' | 'accept and add' | ConnectFault
@@ -31,7 +31,7 @@ export async function admitHostKey(host: ResolvedHost, key: HostKey): Promise<st
  * Decides. A key that has changed is refused whatever the configuration says, and `ask` is `yes`: a library has nobody
  * who could compare fingerprints.
  */
-export function decideOnHostKey(host: ResolvedHost, key: HostKey, verdict: Verdict): Decision {
+export function decideOnHostKey(host: ResolvedHost, key: ShownKey, verdict: Verdict): Decision {
   switch (verdict.kind) {
     case 'known':
       return 'accept'
@@ -43,28 +43,28 @@ export function decideOnHostKey(host: ResolvedHost, key: HostKey, verdict: Verdi
     case 'revoked':
       return refusal(
         key,
-        `the ${kindOf(key)} key of ${host.destination}, ${fingerprint(key.blob)}, is marked as revoked in ${placeOf(verdict.entry)}: somebody may be using a stolen key. Ask whoever runs the host which key is right`,
+        `the ${key.type} key of ${host.destination}, ${key.fingerprint}, is marked as revoked in ${placeOf(verdict.entry)}: somebody may be using a stolen key. Ask whoever runs the host which key is right`,
       )
     case 'unreadable':
       return refusal(
         key,
-        `the key of ${host.destination}, ${kindOf(key)} ${fingerprint(key.blob)}, cannot be checked: ${verdict.file} is there and cannot be read (${verdict.reason}). Make it readable, or name another file with UserKnownHostsFile`,
+        `the key of ${host.destination}, ${key.type} ${key.fingerprint}, cannot be checked: ${verdict.file} is there and cannot be read (${verdict.reason}). Make it readable, or name another file with UserKnownHostsFile`,
       )
     default:
       return unreachable(verdict)
   }
 }
 
-function unknownText(host: ResolvedHost, key: HostKey): string {
+function unknownText(host: ResolvedHost, key: ShownKey): string {
   const [file = 'no known_hosts file is configured'] = host.userKnownHostsFiles
   const where = host.userKnownHostsFiles.length === 0 ? file : `it is not in ${file}`
-  return `nobody has vouched for the ${kindOf(key)} key of ${host.destination}, ${fingerprint(key.blob)}: ${where}. Compare it with the host's own ("ssh-keygen -lf ${publicKeyFile(key)}" there); then run "${commandLine(host)}" once, or write "ssh=-o StrictHostKeyChecking=accept-new ${wordsOf(host)}"`
+  return `nobody has vouched for the ${key.type} key of ${host.destination}, ${key.fingerprint}: ${where}. Compare it with the host's own ("ssh-keygen -lf ${publicKeyFile(key)}" there); then run "${commandLine(host)}" once, or write "ssh=-o StrictHostKeyChecking=accept-new ${wordsOf(host)}"`
 }
 
-function changedText(host: ResolvedHost, key: HostKey, entry: KnownHostsLine): string {
-  const isOther = entry.type !== kindOf(key)
+function changedText(host: ResolvedHost, key: ShownKey, entry: KnownHostsLine): string {
+  const isOther = entry.type !== key.type
   const known = `${placeOf(entry)} has ${isOther ? `another kind, ${entry.type} ` : ''}${fingerprint(entry.blob)}`
-  return `the key of ${host.destination} has changed: it shows ${kindOf(key)} ${fingerprint(key.blob)}, and ${known}. Somebody may be listening in, or the host was set up anew. Compare the fingerprint with the host's own ("ssh-keygen -lf ${publicKeyFile(key)}" there); if it is right, ${removal(host, entry)} and connect again`
+  return `the key of ${host.destination} has changed: it shows ${key.type} ${key.fingerprint}, and ${known}. Somebody may be listening in, or the host was set up anew. Compare the fingerprint with the host's own ("ssh-keygen -lf ${publicKeyFile(key)}" there); if it is right, ${removal(host, entry)} and connect again`
 }
 
 /** ssh-keygen removes lines by name; it leaves those with patterns alone. */
@@ -79,13 +79,8 @@ function placeOf(entry: KnownHostsLine): string {
   return `${entry.file} line ${entry.line}`
 }
 
-/** `ssh-rsa` also for a host that signs with rsa-sha2-512: the key's own name, not the signature's. */
-function kindOf(key: HostKey): string {
-  return typeOfKey(key.blob) ?? key.type
-}
-
-function publicKeyFile(key: HostKey): string {
-  const [, name = 'ed25519'] = /^(?:ssh-)?(rsa|ed25519|ecdsa|dss)/.exec(kindOf(key)) ?? []
+function publicKeyFile(key: ShownKey): string {
+  const [, name = 'ed25519'] = /^(?:ssh-)?(rsa|ed25519|ecdsa|dss)/.exec(key.type) ?? []
   return `/etc/ssh/ssh_host_${name === 'dss' ? 'dsa' : name}_key.pub`
 }
 
@@ -101,8 +96,8 @@ function quote(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
 }
 
-function refusal(key: HostKey, message: string): ConnectFault {
-  return new ConnectFault('host key', message, (full) => new HostKeyError(full, { fingerprint: fingerprint(key.blob) }))
+function refusal(key: ShownKey, message: string): ConnectFault {
+  return new ConnectFault('host key', message, (full) => new HostKeyError(full, { fingerprint: key.fingerprint }))
 }
 
 function unreachable(verdict: never): never {

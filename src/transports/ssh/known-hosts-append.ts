@@ -4,7 +4,7 @@ import { mkdir, open } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { ResolvedHost } from './host.js'
 import { type HostKey, type KnownName, nameOf } from './known-hosts.js'
-import { hashName, typeOfKey } from './known-hosts-file.js'
+import { hashName } from './known-hosts-file.js'
 
 // What OpenSSH never writes down: such names would read as patterns, hashes or comments.
 const unwritable = /[@?*#[\]|'"\\\s,!]/
@@ -26,8 +26,7 @@ export async function addHostKey(
   }
   const name = nameOf(host)
   const names = host.hashKnownHosts ? hashName(name, randomBytes(20)) : name
-  const type = typeOfKey(key.blob) ?? key.type
-  await append(file, `${names} ${type} ${Buffer.from(key.blob).toString('base64')}\n`)
+  await append(file, `${names} ${key.type} ${Buffer.from(key.blob).toString('base64')}\n`)
   return file
 }
 

@@ -6,11 +6,22 @@ import { createHash } from 'node:crypto'
 import type { ResolvedHost } from './host.js'
 import { type KnownHostsLine, linesAbout, mayNameAuthority, typeOfKey, UnreadableFile } from './known-hosts-file.js'
 
-/** A key that a host showed. */
-export interface HostKey {
+/** A key that a host showed, as far as it must be known to recognize it. */
+export interface ShownKey {
+  /** The key's own name, `ssh-rsa` also for a host that signs with rsa-sha2-512. */
   readonly type: string
+  readonly fingerprint: string
+}
+
+/** A key that a host showed. */
+export interface HostKey extends ShownKey {
   /** As it goes over the wire: algorithm, then its numbers. */
   readonly blob: Uint8Array
+}
+
+/** Reads a key as it goes over the wire. */
+export function hostKeyOf(blob: Uint8Array): HostKey {
+  return { type: typeOfKey(blob) ?? 'unknown', fingerprint: fingerprint(blob), blob }
 }
 
 /** What of a host decides which lines speak of it. */
@@ -26,7 +37,7 @@ export type Verdict =
   | { readonly kind: 'unreadable'; readonly file: string; readonly reason: string }
 
 /** Looks a key up. A certificate is never known: authorities are not consulted. */
-export async function checkHostKey(host: KnownName, key: HostKey): Promise<Verdict> {
+export async function checkHostKey(host: KnownName, key: ShownKey): Promise<Verdict> {
   try {
     const verdict = judge(await allLinesAbout(nameOf(host), host), key)
     if (verdict.kind !== 'unknown' || !hasPortForm(host)) return verdict
@@ -89,15 +100,14 @@ async function allLinesAbout(name: string, host: KnownName): Promise<KnownHostsL
   return (await Promise.all(files.map((file) => linesAbout(name, file)))).flat()
 }
 
-function judge(lines: readonly KnownHostsLine[], key: HostKey): Verdict {
-  const isSame = ({ blob }: KnownHostsLine) => Buffer.compare(blob, key.blob) === 0
+function judge(lines: readonly KnownHostsLine[], key: ShownKey): Verdict {
+  const isSame = ({ blob }: KnownHostsLine) => fingerprint(blob) === key.fingerprint
   const revoked = lines.find((line) => line.marker === 'revoked' && isSame(line))
   if (revoked !== undefined) return { kind: 'revoked', entry: revoked }
   const listed = lines.filter(({ marker }) => marker === undefined)
   const same = listed.find(isSame)
   if (same !== undefined) return { kind: 'known', entry: same }
   // The line of the same kind is the one to look at first; OpenSSH names the last of all.
-  const type = typeOfKey(key.blob) ?? key.type
-  const other = listed.filter((line) => line.type === type).at(-1) ?? listed.at(-1)
+  const other = listed.filter((line) => line.type === key.type).at(-1) ?? listed.at(-1)
   return other === undefined ? { kind: 'unknown' } : { kind: 'changed', entry: other }
 }

@@ -3,9 +3,9 @@
  * configured; and remembers what was offered and tried, because a refused login is the failure that people meet most.
  */
 import type { AnyAuthMethod, AuthHandlerMiddleware, NextAuthHandler } from 'ssh2'
-import { AuthenticationError } from '../../errors.js'
-import { ConnectFault, type Connecting } from '../connecting.js'
+import type { ConnectFault, Connecting } from '../connecting.js'
 import type { ResolvedHost } from './host.js'
+import { loginFailure, NOBODY } from './login-failure.js'
 import { keysFor, type LoginKey } from './ssh2-keys.js'
 
 // As NumberOfPasswordPrompts of ssh_config(5).
@@ -43,20 +43,7 @@ export class Authentication {
 
   /** Why nobody was let in. @param cause - What ended it, if it was not that everything had been tried. */
   failure(cause?: Error): ConnectFault {
-    const { destination, user, hostname, needsOpenSsh, batchMode } = this.#host
-    const offered = this.#offered.length === 0 ? 'did not say what it takes' : `takes ${this.#offered.join(', ')}`
-    const tried = this.#tried.length === 0 ? 'there was nothing to try' : `tried ${this.#tried.join('; ')}`
-    const ended = cause === undefined ? '' : ` (it ended with: ${cause.message})`
-    const hints = [
-      `load the right key with ssh-add or name it: ssh=-i FILE ${destination}`,
-      ...(batchMode ? ['BatchMode is on, so nobody is asked'] : []),
-      ...(needsOpenSsh === undefined ? [] : [`//engine=openssh can use the ${needsOpenSsh}`]),
-      ...(this.#tried.length >= 6 ? ['servers hang up after some tries (MaxAuthTries): use IdentitiesOnly'] : []),
-      `"ssh -v ${destination}" shows what OpenSSH does`,
-    ]
-    const message = `${user}@${hostname} did not let us in: it ${offered}; ${tried}${ended}. What to do: ${hints.join('; ')}`
-    const details = { offered: this.#offered, tried: this.#tried }
-    return new ConnectFault('authenticate', message, (full) => new AuthenticationError(full, details))
+    return loginFailure(this.#host, { engine: 'ssh2', offered: this.#offered, tried: this.#tried, cause })
   }
 
   async #next(left: readonly string[] | null, partial: boolean | null, next: NextAuthHandler): Promise<void> {
@@ -125,7 +112,7 @@ export class Authentication {
       const from = `${username}@${hostname}`
       const password = await this.#connecting.ask({ kind: 'password', from, text: `Password of ${from}`, echo: false })
       if (password === undefined) {
-        this.#tried.push('password (nobody answered)')
+        this.#tried.push(`password ${NOBODY}`)
         return
       }
       yield { method: 'password', label: 'password', auth: { type: 'password', username, password } }
@@ -161,6 +148,6 @@ export class Authentication {
         auth: { type: 'keyboard-interactive', username, prompt },
       }
     }
-    if (isDeclined) this.#tried.push(`${this.#tried.pop()} (nobody answered)`)
+    if (isDeclined) this.#tried.push(`${this.#tried.pop()} ${NOBODY}`)
   }
 }

@@ -7,8 +7,7 @@ import { SessionRefused, type SshConnection, type SshEngine } from './connection
 import { type Hop, type JumpHost, openHop } from './hops.js'
 import type { ResolvedHost } from './host.js'
 import { admitHostKey } from './host-key-policy.js'
-import { fingerprint } from './known-hosts.js'
-import { typeOfKey } from './known-hosts-file.js'
+import { hostKeyOf } from './known-hosts.js'
 import { algorithmsFor } from './ssh2-algorithms.js'
 import { Authentication } from './ssh2-authentication.js'
 import { openSessionChannel } from './ssh2-channel.js'
@@ -112,9 +111,9 @@ class Login {
 
   async #verify(blob: Buffer, verify: (isValid: boolean) => void): Promise<void> {
     try {
-      const type = typeOfKey(blob) ?? ''
-      this.#connecting.enter('host key', `${type} ${fingerprint(blob)}`)
-      await admitHostKey(this.#host, { type, blob })
+      const key = hostKeyOf(blob)
+      this.#connecting.enter('host key', `${key.type} ${key.fingerprint}`)
+      await admitHostKey(this.#host, key)
       verify(true)
     } catch (error) {
       this.#fault = error instanceof Error ? error : new Error(String(error))
@@ -175,7 +174,7 @@ class Ssh2Connection implements SshConnection, JumpHost {
     return this.#fault
   }
 
-  async openSession(command: string, connecting: Connecting): Promise<Transport> {
+  async openSession(command: string, connecting: Connecting, onOpen?: () => void): Promise<Transport> {
     if (this.#fault !== undefined) throw this.#fault
     const token = {}
     this.keepAlive(token, true)
@@ -188,6 +187,7 @@ class Ssh2Connection implements SshConnection, JumpHost {
         connecting,
       )
       session = new Ssh2Session(channel, this)
+      onOpen?.()
       return session
     } finally {
       this.keepAlive(token, false)

@@ -76,6 +76,18 @@ export function parseHop(hop: string, host: Pick<ResolvedHost, 'sshArguments'>):
   return parseTarget(uri, { configFile: at < 0 ? undefined : host.sshArguments[at + 1] })
 }
 
+/** The words of a target without some options, each with its value if it takes one. */
+export function wordsWithout(words: readonly string[], options: readonly string[]): string[] {
+  const kept: string[] = []
+  for (let at = 0; at < words.length; at++) {
+    const word = words[at] ?? ''
+    const count = word.slice(1) in valued ? 2 : 1
+    if (!options.includes(word)) kept.push(...words.slice(at, at + count))
+    at += count - 1
+  }
+  return kept
+}
+
 class Reader {
   readonly #value: string
   readonly #words: string[] = []

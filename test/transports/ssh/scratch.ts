@@ -8,6 +8,7 @@ import { settingsFromFiles } from '../../../src/transports/ssh/config-file.js'
 import type { ResolvedHost } from '../../../src/transports/ssh/host.js'
 import { resolveHost } from '../../../src/transports/ssh/resolve.js'
 import { resolvedHostFrom } from '../../../src/transports/ssh/resolved-host.js'
+import { type HostKey, hostKeyOf } from '../../../src/transports/ssh/known-hosts.js'
 import { parseTarget } from '../../../src/transports/ssh/target.js'
 import { isCi } from '../../interpreters.js'
 
@@ -55,7 +56,7 @@ export function makeKey(
   path: string,
   type: string,
   options: readonly string[] = [],
-): { type: string; blob: Buffer; text: string } {
+): HostKey & { text: string } {
   const { status, stderr } = spawnSync(
     'ssh-keygen',
     ['-q', '-t', type, '-N', '', '-C', 'test', '-f', path, ...options],
@@ -63,7 +64,7 @@ export function makeKey(
   )
   if (status !== 0) throw new Error(stderr)
   const [name = '', encoded = ''] = readFileSync(`${path}.pub`, 'utf8').split(' ')
-  return { type: name, blob: Buffer.from(encoded, 'base64'), text: `${name} ${encoded}` }
+  return { ...hostKeyOf(Buffer.from(encoded, 'base64')), text: `${name} ${encoded}` }
 }
 
 /** Runs a program to its end. */

@@ -1,0 +1,94 @@
+/** One session of a master as a transport: a process of `ssh` that passes its streams on, and whose end is told as the host's. */
+import { openProcess } from '../process.js'
+import type { Transport, TransportEnd, TransportEvents } from '../transport.js'
+import { SessionRefused } from './connection.js'
+
+/** The connection that a session belongs to. */
+export interface SessionOwner {
+  readonly address: string
+  /** Settles when the connection has ended, with why. */
+  readonly closed: Promise<Error | undefined>
+}
+
+/** What `ssh` ends with when it, and not the command, has failed; and when a signal ended the command. */
+const SSH_FAILED = 255
+const TAIL_BYTES = 2000
+// Between the end of a master and that of its sessions.
+const TOGETHER_MS = 100
+
+/** Starts `ssh` when the transport is started. That the session is open is known by the first byte from there. */
+export class OpensshSession implements Transport {
+  readonly remoteAddress: string
+  readonly #argv: readonly string[]
+  readonly #owner: SessionOwner
+  readonly #onOpen: (() => void) | undefined
+  #process: Transport | undefined
+  #tail = ''
+  #isHeard = false
+
+  constructor(argv: readonly string[], owner: SessionOwner, onOpen: (() => void) | undefined) {
+    this.remoteAddress = owner.address
+    this.#argv = argv
+    this.#owner = owner
+    this.#onOpen = onOpen
+  }
+
+  start(events: TransportEvents): void {
+    this.#process = openProcess(this.#argv)
+    this.#process.start({
+      onChunk: (chunk) => {
+        this.#hear()
+        events.onChunk(chunk)
+      },
+      onStderr: (chunk) => {
+        this.#tail = (this.#tail + Buffer.from(chunk).toString('latin1')).slice(-TAIL_BYTES)
+        if (!this.#isOfSsh()) this.#hear()
+        events.onStderr(chunk)
+      },
+      onDrain: () => events.onDrain(),
+      onEnd: (end) => void this.#end(end, events),
+    })
+  }
+
+  write(chunks: readonly Uint8Array[]): boolean {
+    return this.#process?.write(chunks) ?? true
+  }
+
+  endInput(): void {
+    this.#process?.endInput()
+  }
+
+  kill(signal: 'SIGTERM' | 'SIGKILL'): void {
+    this.#process?.kill(signal)
+  }
+
+  keepAlive(isWanted: boolean): void {
+    this.#process?.keepAlive(isWanted)
+  }
+
+  #hear(): void {
+    if (this.#isHeard) return
+    this.#isHeard = true
+    this.#onOpen?.()
+  }
+
+  #isOfSsh(): boolean {
+    return /^(mux_client_|Control socket |ssh: |kex_exchange_|Connection closed by UNKNOWN)/m.test(this.#tail)
+  }
+
+  async #end(end: TransportEnd, events: TransportEvents): Promise<void> {
+    if (end.exitCode !== SSH_FAILED) {
+      this.#hear()
+      return events.onEnd(end)
+    }
+    const refusal = /mux_client_request_session: (.*)/.exec(this.#tail)?.[1]
+    if (refusal !== undefined && !this.#isHeard)
+      return events.onEnd({ error: new SessionRefused(`${this.remoteAddress} gave no session: ${refusal}`) })
+    const lost = await Promise.race([this.#owner.closed, passed(TOGETHER_MS)])
+    events.onEnd(lost === undefined ? end : { error: lost })
+  }
+}
+
+function passed(ms: number): Promise<undefined> {
+  return new Promise((resolve) => setTimeout(() => resolve(undefined), ms))
+}

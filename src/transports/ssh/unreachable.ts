@@ -1,0 +1,45 @@
+/** Hosts that are not reached, in words: one fault for a cause, whoever noticed it. */
+import { HostNotFoundError, type Phase } from '../../errors.js'
+import { ConnectFault } from '../connecting.js'
+import type { ResolvedHost } from './host.js'
+
+/** Why there is no TCP connection, from the code of the system's error. */
+export function tcpFault(
+  { destination, hostname, port, sshArguments }: ResolvedHost,
+  error: { readonly code?: string; readonly message?: string },
+): ConnectFault {
+  const where = `${hostname} port ${port}`
+  const check = `Try "${['ssh', ...sshArguments, destination].join(' ')}" by hand`
+  switch (error.code) {
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+    case 'EAI_NODATA':
+      return unreachable(
+        'resolve',
+        `there is no host ${JSON.stringify(hostname)} (for "${destination}"). Check its spelling, and HostName in the ssh configuration`,
+      )
+    case 'ECONNREFUSED':
+      return unreachable(
+        'connect',
+        `${where} refuses connections: no SSH server listens there. Check the port (ssh=-p PORT ${destination}), and that sshd runs`,
+      )
+    case 'ETIMEDOUT':
+      return unreachable(
+        'connect',
+        `${where} does not answer. Check that the host is up and that nothing filters the port. ${check}`,
+      )
+    case 'EHOSTUNREACH':
+    case 'ENETUNREACH':
+      return unreachable(
+        'connect',
+        `there is no way to ${where} (${error.code}). Check the network, or name a ProxyJump. ${check}`,
+      )
+    default:
+      return unreachable('connect', `cannot connect to ${where}: ${error.message ?? error.code}. ${check}`)
+  }
+}
+
+/** A host that is not reached. @param message - What happened, where, and what to do. */
+export function unreachable(phase: Phase, message: string): ConnectFault {
+  return new ConnectFault(phase, message, (full) => new HostNotFoundError(full, { phase }))
+}
