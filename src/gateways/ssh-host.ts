@@ -2,19 +2,22 @@
  * One host and the workers on it. A connection carries a few sessions of their own; whoever comes after that is started by
  * one supervisor there, a worker like any other that no group knows: a host's MaxSessions is a limit that is learned, not hit.
  */
+import { BootstrapError, TendrilError } from '../errors.js'
 import type { Connecting } from '../transports/connecting.js'
-import { openDeferred, type Reached } from '../transports/deferred.js'
-import { SessionRefused, type SshConnection, type SshEngine } from '../transports/ssh/connection.js'
+import type { Reached } from '../transports/deferred.js'
+import { openEnded } from '../transports/ended.js'
+import { SessionRefused, type SshEngine } from '../transports/ssh/connection.js'
 import type { ResolvedHost } from '../transports/ssh/host.js'
 import { type Lease, SharedConnection } from '../transports/ssh/shared-connection.js'
+import type { Transport } from '../transports/transport.js'
 import { carry } from './carry.js'
-import { Gateway } from './gateway.js'
-import { Opening } from './opening.js'
-import { XSpec } from './xspec.js'
+import type { Gateway } from './gateway.js'
+import { Supervisor } from './ssh-supervisor.js'
 
 // sshd allows ten (MaxSessions): one is the supervisor's, and one is left to the user.
 const DIRECT_SESSIONS = 8
-const IDLE_MS = 10_000
+// Long enough for gateways that are opened one after the other, and too short to be met by whoever looks what we left behind.
+const IDLE_MS = 1000
 
 /** An interpreter to be started on a host. */
 export interface WorkerCommand {
@@ -31,7 +34,7 @@ export class SshHost {
   readonly #shared: SharedConnection
   #sessions = 0
   #maxSessions = DIRECT_SESSIONS
-  #supervisor: Promise<Gateway> | undefined
+  #supervisor: Supervisor | undefined
   #carried = 0
   #idle: NodeJS.Timeout | undefined
 
@@ -42,7 +45,7 @@ export class SshHost {
   /**
    * Starts an interpreter: in a session of its own, or beside the supervisor.
    *
-   * @throws {@link ConnectFault} when the host is not reached.
+   * @throws ConnectFault when the host is not reached.
    */
   async start(worker: WorkerCommand, connecting: Connecting): Promise<Reached> {
     const lease = await this.#shared.lease(connecting)
@@ -52,7 +55,8 @@ export class SshHost {
       )
     } catch (error) {
       lease.release()
-      throw error
+      if (!lease.isStale() || connecting.signal.aborted) throw error
+      return this.start(worker, connecting)
     }
   }
 
@@ -86,90 +90,59 @@ export class SshHost {
   async #startBeside(lease: Lease, worker: WorkerCommand, connecting: Connecting): Promise<Reached> {
     clearTimeout(this.#idle)
     this.#carried++
-    const onEnd = (): void => {
+    const leave = (): void => {
       if (--this.#carried === 0) this.#endWhenIdle()
+    }
+    const onEnd = (): void => {
+      leave()
       lease.release()
     }
+    const { address } = lease.connection
     try {
-      connecting.enter('channel', `${lease.connection.address}, the supervisor there`)
+      connecting.enter('channel', `${address}, the supervisor there`)
       const supervisor = await this.#supervisorFor(worker, connecting)
+      connecting.signal.throwIfAborted()
       connecting.enter('python', worker.interpreter)
       // Signals go to the process group that begins here, which the interpreter is to lead.
       const argv = ['sh', '-c', `exec ${worker.command}`]
-      return { transport: carry(supervisor, { argv, env: {} }, lease.connection.address), onEnd }
+      return { transport: carry(supervisor, { argv, env: {} }, address), onEnd }
     } catch (error) {
-      this.#carried--
-      throw error
+      const transport = lastWordsOf(error, address)
+      if (transport !== undefined) {
+        connecting.enter('python', worker.interpreter)
+        return { transport, onEnd }
+      }
+      leave()
+      throw error instanceof BootstrapError && error.cause instanceof Error ? error.cause : error
     }
   }
 
-  /** The one that there is, or a new one: which is for everybody, so no single gateway may give it up. */
-  #supervisorFor(worker: WorkerCommand, connecting: Connecting): Promise<Gateway> {
-    if (this.#supervisor !== undefined) return this.#supervisor
-    const supervisor = this.#startSupervisor(worker, {
-      enter: () => undefined,
-      ask: (question) => connecting.ask(question),
-      pause: () => connecting.pause(),
-      signal: new AbortController().signal,
-    })
-    this.#supervisor = supervisor
-    const forget = (): void => {
-      if (this.#supervisor === supervisor) this.#supervisor = undefined
+  /** The one that there is, unless it is still on its way with another interpreter, and that turns out not to start. */
+  async #supervisorFor(worker: WorkerCommand, connecting: Connecting): Promise<Gateway> {
+    const other = this.#supervisor
+    if (other !== undefined && other.command !== worker.bareCommand) {
+      const gateway = await other.ready.catch(() => undefined)
+      if (gateway !== undefined) return gateway
     }
-    supervisor.then((gateway) => gateway.closed).then(forget, forget)
+    this.#supervisor ??= this.#newSupervisor(worker, connecting)
+    return this.#supervisor.ready
+  }
+
+  #newSupervisor({ bareCommand }: WorkerCommand, connecting: Connecting): Supervisor {
+    const supervisor = new Supervisor(this.#shared, bareCommand, connecting)
+    void supervisor.closed.then(() => this.#forget(supervisor))
     return supervisor
   }
 
-  async #startSupervisor(worker: WorkerCommand, connecting: Connecting): Promise<Gateway> {
-    const lease = await this.#shared.lease(connecting)
-    const { connection } = lease
-    let wasRefused = false
-    const open = async (): Promise<Reached> => {
-      if (wasRefused) return this.#openElsewhere(worker, connecting)
-      try {
-        return { transport: await connection.openSession(worker.bareCommand, connecting) }
-      } catch (error) {
-        if (!isRefusal(error)) throw error
-        return this.#openElsewhere(worker, connecting)
-      }
-    }
-    const mayReopen = (error: Error): boolean => {
-      const isFirst = !wasRefused
-      wasRefused = true
-      return isFirst && isRefusal(error)
-    }
-    const id = `supervisor on ${connection.address}`
-    const gateway = new Gateway({
-      id,
-      spec: XSpec.parse('ssh=supervisor'),
-      transport: openDeferred({ address: connection.address, open, mayReopen }),
-      tried: [],
-      onOutput: () => undefined,
-      opening: new Opening({ gateway: id }),
-    })
-    void gateway.closed.then(() => lease.release())
-    return gateway.ready
-  }
-
-  /** All sessions of the connection are taken: the supervisor gets one of its own. */
-  async #openElsewhere(worker: WorkerCommand, connecting: Connecting): Promise<Reached> {
-    const connection: SshConnection = await this.#shared.connectOnceMore(connecting)
-    try {
-      return {
-        transport: await connection.openSession(worker.bareCommand, connecting),
-        onEnd: () => void connection.close(),
-      }
-    } catch (error) {
-      void connection.close()
-      throw error
-    }
+  #forget(supervisor: Supervisor | undefined): void {
+    if (this.#supervisor === supervisor) this.#supervisor = undefined
   }
 
   #endWhenIdle(): void {
     this.#idle = setTimeout(() => {
       const supervisor = this.#supervisor
-      this.#supervisor = undefined
-      void supervisor?.then((gateway) => gateway.terminate())
+      this.#forget(supervisor)
+      supervisor?.end()
     }, IDLE_MS)
     this.#idle.unref()
   }
@@ -178,4 +151,13 @@ export class SshHost {
 /** Whether a transport ended because the host gave it no session. */
 export function isRefusal(error: unknown): boolean {
   return error instanceof SessionRefused
+}
+
+/** The interpreter of a supervisor came to an end to which the worker's would have come in its place. */
+function lastWordsOf(error: unknown, address: string): Transport | undefined {
+  if (!(error instanceof BootstrapError)) return undefined
+  const { exitCode, signal, noise: stdout, stderrTail: stderr, cause } = error
+  const hasRun = exitCode !== undefined || signal !== undefined || cause instanceof TendrilError
+  if (!hasRun) return undefined
+  return openEnded({ exitCode, signal, stdout, stderr, error: cause instanceof Error ? cause : undefined }, address)
 }

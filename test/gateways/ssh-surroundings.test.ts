@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { Group } from '../../src/index.js'
 import { anyInterpreter, findInterpreter } from '../interpreters.js'
+import type { Account } from '../testbeds/accounts.js'
 import { startDropbear } from '../testbeds/dropbear.js'
 import { expectFault, workers } from '../testbeds/fault.js'
 import { findProgram, noAccounts, noDropbear, noSshd, titled } from '../testbeds/needs.js'
@@ -25,13 +26,13 @@ const hidePythons = [
 ]
 
 /** A server whose account has a script for its login shell. */
-function serveWithShell(script: string): Promise<Sshd> {
+function serveWithShell(script: string, account: Partial<Account> = {}): Promise<Sshd> {
   const prepare = [
-    'mount -t tmpfs none /mnt',
+    'mount -t tmpfs -o mode=755 none /mnt',
     `cat >/mnt/shell <<'END'\n#!/bin/sh\n${script}\nEND`,
     'chmod +x /mnt/shell',
   ]
-  return startSshd({ accounts: [{ ...bed, shell: '/mnt/shell' }], prepare })
+  return startSshd({ accounts: [{ ...bed, shell: '/mnt/shell', ...account }], prepare })
 }
 
 /** A server whose account has a disk of its own for its home. */
@@ -143,7 +144,13 @@ describe.skipIf(noAccounts).for(engines)(titled('by the %s engine, a worker does
   })
 
   it('where the login shell runs something else and waits', async () => {
-    await using sshd = await serveWithShell('echo menu; exec sleep 1000')
+    await using sshd = await serveWithShell('echo menu; exec cat >/dev/null')
+    await expectFaultOf(sshd, ['menu', 'timeout='], python, 'timeout=2s')
+  })
+
+  // ssh itself cannot send signals; and sshd passes none on to root.
+  it.runIf(engine === 'ssh2')('where the login shell runs something that never looks at its input', async () => {
+    await using sshd = await serveWithShell('echo menu; exec sleep 1000', { uid: 4711 })
     await expectFaultOf(sshd, ['menu', 'timeout='], python, 'timeout=2s')
   })
 
@@ -171,6 +178,16 @@ describe.skipIf(noSshd).for(engines)(titled('by the %s engine', noSshd), (engine
     expect(await group.remoteExec('channel.send(1)').receiveEach()).toEqual(Array(12).fill(1))
     await group.terminate()
     expect(await workers(sshd.server)).toEqual([])
+  })
+
+  it('carries items while the host changes keys', async () => {
+    await using sshd = await startSshd({ config: ['RekeyLimit 1M'] })
+    await using group = new Group()
+    const gateway = await group.makeGateway(`${sshd.spec}//engine=${engine}//${python}`)
+    const channel = gateway.remoteExec<Uint8Array, Uint8Array>('for item in channel: channel.send(item)')
+    const item = Uint8Array.from({ length: 5 * 1024 * 1024 }, (_, index) => index % 251)
+    for (let count = 0; count < 3; count++) void channel.send(item)
+    for (let count = 0; count < 3; count++) expect(Buffer.compare(await channel.receive(), item)).toBe(0)
   })
 
   it('opens fifty gateways on one connection', async () => {

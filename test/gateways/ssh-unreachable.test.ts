@@ -58,7 +58,7 @@ describe.each(engines)('the %s engine', (engine) => {
     await expectFault({
       spec: specOf('nobody@no-such-host.invalid'),
       code: 'ERR_HOST_NOT_FOUND',
-      phase: engine === 'ssh2' ? 'connect' : 'connect',
+      phase: 'resolve',
       says: ['no-such-host.invalid', /[Cc]heck/],
     })
   })
@@ -148,6 +148,17 @@ describe.each(engines)('the %s engine', (engine) => {
       code: 'ERR_BOOTSTRAP',
       phase: 'channel',
       says: ['session', 'MaxSessions'],
+    })
+  })
+
+  // This server never closes a session that runs nothing; ssh waits for that, and then for the timeout.
+  it.runIf(engine === 'ssh2')('says that a host runs no command', async () => {
+    await using server = await startSsh2Server({ sessions: 'idle' })
+    await expectFault({
+      spec: `${server.spec}//engine=${engine}//timeout=5s`,
+      code: 'ERR_BOOTSTRAP',
+      phase: 'channel',
+      says: ['command', 'ForceCommand'],
     })
   })
 })

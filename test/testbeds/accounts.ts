@@ -5,7 +5,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** An account of a bed. It has the rights of root, so that it may run every interpreter of this machine. */
+/** An account of a bed. It has the rights of root, so that it may run every interpreter of this machine, unless it has an id of its own. */
 export interface Account {
   readonly name: string
   /** Its login shell; /bin/sh when absent. */
@@ -14,6 +14,8 @@ export interface Account {
   readonly home?: string | undefined
   /** Whether {@link password} opens it. */
   readonly hasPassword?: boolean | undefined
+  /** 0 when absent. */
+  readonly uid?: number | undefined
 }
 
 /** The password of every account that has one. */
@@ -36,7 +38,10 @@ export function writeAccounts(accounts: readonly Account[], folder: string): str
   }
   const shell = ({ shell = '/bin/sh' }: Account): string => shell
   const lists: Record<string, string[]> = {
-    passwd: accounts.map((account) => `${account.name}:x:0:0::${homeOf(account, folder)}:${shell(account)}`),
+    passwd: accounts.map((account) => {
+      const { name, uid = 0 } = account
+      return `${name}:x:${uid}:${uid}::${homeOf(account, folder)}:${shell(account)}`
+    }),
     shadow: accounts.map(({ name, hasPassword }) => `${name}:${hasPassword ? passwordHash : '*'}:20000:0:99999:7:::`),
     shells: accounts.map(shell),
   }

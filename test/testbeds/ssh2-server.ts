@@ -6,6 +6,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { connect, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import ssh2, { type AuthContext, type Connection, type ServerChannel, type Session } from 'ssh2'
@@ -16,8 +17,8 @@ import type { KeyPair } from './keys.js'
 export interface Ssh2ServerOptions extends ClientOptions {
   /** Answers a login; accepts the user's key and nothing else when absent. */
   readonly authenticate?: (context: AuthContext) => void
-  /** Whether sessions are given; `silent` answers nothing. */
-  readonly sessions?: 'given' | 'refused' | 'silent'
+  /** Whether sessions are given; `silent` answers nothing, `idle` gives them and runs no command. */
+  readonly sessions?: 'given' | 'refused' | 'silent' | 'idle'
   readonly banner?: string
 }
 
@@ -28,6 +29,12 @@ export interface Ssh2Server extends Destination, ClientFiles, AsyncDisposable {
   readonly methods: readonly string[]
   /** How many connections have been made. */
   readonly connections: () => number
+  /** How many of them there are. */
+  readonly open: () => number
+  /** The destinations, `address:port`, that clients wanted to be forwarded to. */
+  readonly forwards: readonly string[]
+  /** Ends all connections without a word. */
+  cut(): void
   stop(): Promise<void>
 }
 
@@ -35,35 +42,60 @@ export interface Ssh2Server extends Destination, ClientFiles, AsyncDisposable {
 export async function startSsh2Server(options: Ssh2ServerOptions = {}): Promise<Ssh2Server> {
   const folder = mkdtempSync(join(tmpdir(), 'tendril-ssh2-'))
   const [hostKey, userKey] = [makeKeyPair(join(folder, 'host')), makeKeyPair(join(folder, 'id_ed25519'))]
-  const seen: Seen = { methods: [], connections: 0, clients: new Set(), children: new Set() }
+  const seen: Seen = { methods: [], forwards: [], connections: 0, sockets: new Set(), children: new Set() }
   const banner = options.banner === undefined ? {} : { banner: options.banner }
   const server = new ssh2.Server({ hostKeys: [hostKey.private], ...banner }, (client) => {
     const authenticate = options.authenticate ?? ((context) => acceptKey(context, userKey))
     admit(client, { ...options, authenticate }, seen)
   })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const bound = server.address()
+  const listener = createServer((socket) => {
+    keep(socket, seen)
+    server.injectSocket(socket)
+  })
+  listener.listen(0, '127.0.0.1')
+  await once(listener, 'listening')
+  const bound = listener.address()
   const port = typeof bound === 'object' && bound !== null ? bound.port : 0
   const destination = { address: '127.0.0.1', port, user: 'somebody', userKey, hostKeys: [hostKey] }
+  const cut = (): void => {
+    for (const socket of seen.sockets) socket.destroy()
+  }
   const stop = async (): Promise<void> => {
     for (const child of seen.children) child.kill('SIGKILL')
-    for (const client of seen.clients) client.end()
-    server.close()
-    await once(server, 'close')
+    cut()
+    listener.close()
+    await once(listener, 'close')
     rmSync(folder, { recursive: true, force: true })
   }
   const files = writeClientFiles(folder, destination, options)
-  const connections = (): number => seen.connections
-  return { ...destination, ...files, folder, methods: seen.methods, connections, stop, [Symbol.asyncDispose]: stop }
+  return {
+    ...destination,
+    ...files,
+    folder,
+    methods: seen.methods,
+    forwards: seen.forwards,
+    connections: () => seen.connections,
+    open: () => seen.sockets.size,
+    cut,
+    stop,
+    [Symbol.asyncDispose]: stop,
+  }
 }
 
 /** What a server has met with. */
 interface Seen {
   readonly methods: string[]
+  readonly forwards: string[]
   connections: number
-  readonly clients: Set<Connection>
+  readonly sockets: Set<Socket>
   readonly children: Set<ChildProcess>
+}
+
+/** Its own half of a connection must not count as something that a client left open. */
+function keep(socket: Socket, seen: Seen): void {
+  seen.connections++
+  seen.sockets.add(socket.unref())
+  socket.on('close', () => seen.sockets.delete(socket))
 }
 
 function admit(
@@ -71,10 +103,7 @@ function admit(
   { authenticate, sessions }: Ssh2ServerOptions & { readonly authenticate: (context: AuthContext) => void },
   seen: Seen,
 ): void {
-  seen.connections++
-  seen.clients.add(client)
   client.on('error', () => undefined) // clients that leave without a word are the point of some tests
-  client.on('close', () => seen.clients.delete(client))
   client.on('authentication', (context) => {
     seen.methods.push(context.method)
     authenticate(context)
@@ -82,7 +111,18 @@ function admit(
   client.on('session', (accept, reject) => {
     if (sessions === 'silent') return
     if (sessions === 'refused') reject()
+    else if (sessions === 'idle') accept().on('exec', (_accept, refuse) => refuse())
     else serve(accept(), seen.children)
+  })
+  client.on('tcpip', (accept, reject, { destIP, destPort }) => {
+    seen.forwards.push(`${destIP}:${destPort}`)
+    const socket = connect(destPort, destIP)
+    socket.on('error', () => reject())
+    socket.on('connect', () => {
+      const channel = accept()
+      channel.on('error', () => undefined)
+      channel.pipe(socket).pipe(channel)
+    })
   })
 }
 

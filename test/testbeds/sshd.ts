@@ -3,7 +3,7 @@
  * Nothing of this machine's own SSH is read or written.
  */
 import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { type Account, writeAccounts } from './accounts.js'
@@ -51,6 +51,7 @@ export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
   const folder = mkdtempSync(join(tmpdir(), 'tendril-sshd-'))
   const remove = (): void => rmSync(folder, { recursive: true, force: true })
   try {
+    chmodSync(folder, 0o755) // accounts look for their keys in it with their own rights
     const hostKeys = types.map((type) => makeKey(join(folder, `host_${type}`), type))
     const userKey = makeKey(join(folder, 'id_ed25519'))
     const user = accounts[0]?.name ?? userInfo().username

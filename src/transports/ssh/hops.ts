@@ -1,8 +1,9 @@
 /** The stream on which SSH is spoken to a host: a TCP connection, the stdio of a ProxyCommand, or a channel through the hosts of ProxyJump. */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
-import { createConnection } from 'node:net'
+import { createConnection, isIP } from 'node:net'
 import { Duplex } from 'node:stream'
 import type { Connecting } from '../connecting.js'
+import { unlessAborted } from '../unless-aborted.js'
 import type { ResolvedHost } from './host.js'
 import { resolveHost } from './resolve.js'
 import { parseHop } from './target.js'
@@ -11,6 +12,8 @@ import { tcpFault, unreachable } from './unreachable.js'
 /** A stream to a host's SSH server, which owns all that it leads through. */
 export interface Hop {
   readonly stream: Duplex
+  /** Whether it is known, before a byte has come, that somebody is at its other end. */
+  readonly isAnswered: boolean
   /** Whether it keeps this process alive. */
   keepAlive(isWanted: boolean): void
   /** Ends it with all that it leads through. Idempotent. */
@@ -22,6 +25,8 @@ export interface Hop {
 /** A host that others are reached through. */
 export interface JumpHost {
   forward(hostname: string, port: number): Promise<Duplex>
+  /** Why the connection to it ended, if it has. */
+  readonly fault: Error | undefined
   keepAlive(isWanted: boolean): void
   /** Ends it at once, with the way to it. */
   abandon(): void
@@ -64,8 +69,9 @@ async function openThroughHosts(
     const last = jumpHosts.at(-1)
     if (last === undefined) return undefined
     connecting.enter('connect', `${hostname} port ${port}`)
-    const stream = await last.forward(hostname, port)
-    return { stream, keepAlive, close, lastWords: () => '' }
+    const stream = await unlessAborted(last.forward(hostname, port), connecting.signal)
+    const lastWords = (): string => jumpHosts.find(({ fault }) => fault !== undefined)?.fault?.message ?? ''
+    return { stream, isAnswered: true, keepAlive, close, lastWords }
   }
   try {
     for (const name of host.proxyJump) {
@@ -85,7 +91,8 @@ async function openThroughHosts(
 
 function openTcp(host: ResolvedHost, connecting: Connecting): Promise<Hop> {
   const { hostname, port, addressFamily, bindAddress, connectTimeout } = host
-  connecting.enter('connect', `${hostname} port ${port}`)
+  const onFound = (): void => connecting.enter('connect', `${hostname} port ${port}`)
+  if (isIP(hostname) !== 0) onFound()
   return new Promise((resolve, reject) => {
     const socket = createConnection({
       host: hostname,
@@ -109,11 +116,15 @@ function openTcp(host: ResolvedHost, connecting: Connecting): Promise<Hop> {
     // For good: an error that nobody listens to ends the process.
     socket.on('error', (error) => fail(tcpFault(host, error)))
     connecting.signal.addEventListener('abort', onAbort)
+    socket.once('lookup', (error) => {
+      if (!error) onFound()
+    })
     socket.once('connect', () => {
       clearTimeout(timer)
       connecting.signal.removeEventListener('abort', onAbort)
       resolve({
         stream: socket,
+        isAnswered: true,
         keepAlive: (isWanted) => void socket[isWanted ? 'ref' : 'unref'](),
         close: () => void socket.destroy(),
         lastWords: () => '',
@@ -145,6 +156,7 @@ function openCommand(host: ResolvedHost, command: string, connecting: Connecting
   })
   return Promise.resolve({
     stream,
+    isAnswered: false,
     keepAlive: (isWanted) => {
       const verb = isWanted ? 'ref' : 'unref'
       child[verb]()

@@ -1,11 +1,17 @@
 /** Why `ssh` did not get to a host, told as the other engine tells it: from what it logged, never from its exit code alone. */
-import type { ConnectFault } from '../connecting.js'
+import { HostKeyError } from '../../errors.js'
+import { ConnectFault } from '../connecting.js'
 import type { ResolvedHost } from './host.js'
 import { decideOnHostKey } from './host-key-policy.js'
 import { checkHostKey } from './known-hosts.js'
 import { loginFailure, NOBODY } from './login-failure.js'
 import type { OpensshLog } from './openssh-log.js'
+import { resolveHost } from './resolve.js'
+import { parseHop } from './target.js'
 import { tcpFault, unreachable } from './unreachable.js'
+
+// Resolving reads files; what it may run, such as `Match exec`, must not hold up an error.
+const HOP_MS = 5000
 
 const tcpErrors: readonly (readonly [RegExp, string])[] = [
   [/Could not resolve hostname|Name or service not known/i, 'ENOTFOUND'],
@@ -17,14 +23,37 @@ const tcpErrors: readonly (readonly [RegExp, string])[] = [
 
 /** @param declined - A question that nobody answered, after which ssh was ended. */
 export async function opensshFault(host: ResolvedHost, log: OpensshLog, declined?: string): Promise<ConnectFault> {
-  const { offered, said } = log
-  const tried =
-    declined === undefined ? log.tried : [...log.tried.filter((each) => each !== declined), `${declined} ${NOBODY}`]
-  if (declined !== undefined) return loginFailure(host, { engine: 'openssh', offered, tried })
-  if (!log.hasConnected) return connectFault(host, log)
-  if (!log.isAuthenticating) return (await hostKeyFault(host, log)) ?? greetingFault(host, log)
-  const cause = said.some((line) => /Permission denied \(/.test(line)) ? undefined : new Error(log.lastWords)
-  return loginFailure(host, { engine: 'openssh', offered, tried, cause })
+  const forwarding = log.said.find((line) => /open failed: |stdio forwarding failed/.test(line))
+  if (forwarding !== undefined) return forwardingFault(host, log, forwarding)
+  const place = await whereItEnded(host, log)
+  if (declined !== undefined) {
+    const tried = [...log.tried.filter((each) => each !== declined), `${declined} ${NOBODY}`]
+    return loginFailure(place, { engine: 'openssh', offered: log.offered, tried })
+  }
+  if (!log.hasConnected) return connectFault(place, log)
+  if (!log.isAuthenticating) return (await hostKeyFault(place, log)) ?? greetingFault(place, log)
+  const isRefused = log.said.some((line) => /Permission denied \(/.test(line))
+  const cause = isRefused ? {} : { cause: new Error(log.lastWords) }
+  return loginFailure(place, { engine: 'openssh', offered: log.offered, tried: log.tried, ...cause })
+}
+
+/** The host, or the hop on the way to it that was reached last: each shows a key. */
+async function whereItEnded(host: ResolvedHost, { shownKeys }: OpensshLog): Promise<ResolvedHost> {
+  const hop = host.proxyJump[Math.max(shownKeys.length - 1, 0)]
+  return hop === undefined ? host : resolveHost(parseHop(hop, host), { signal: AbortSignal.timeout(HOP_MS) })
+}
+
+function forwardingFault(
+  { proxyJump, destination }: ResolvedHost,
+  { shownKeys }: OpensshLog,
+  line: string,
+): ConnectFault {
+  const hop = proxyJump[shownKeys.length - 1] ?? 'the jump host'
+  const next = proxyJump[shownKeys.length] ?? destination
+  return unreachable(
+    'connect',
+    `${hop} cannot reach ${next} for us: ${quoted(line)}. Check ProxyJump, and AllowTcpForwarding on ${hop}`,
+  )
 }
 
 function connectFault(host: ResolvedHost, { said, lastWords }: OpensshLog): ConnectFault {
@@ -34,13 +63,15 @@ function connectFault(host: ResolvedHost, { said, lastWords }: OpensshLog): Conn
 }
 
 /** The key as we judge it, so that both engines say the same; ssh's own verdict is the one that counts. */
-async function hostKeyFault(host: ResolvedHost, { said, shownKey }: OpensshLog): Promise<ConnectFault | undefined> {
+async function hostKeyFault(host: ResolvedHost, { said, shownKeys }: OpensshLog): Promise<ConnectFault | undefined> {
+  const shownKey = shownKeys.at(-1)
   if (shownKey === undefined || !said.some((line) => /Host key verification failed/.test(line))) return undefined
   const strict = { ...host, strictHostKeyChecking: 'yes' as const }
   const decision = decideOnHostKey(strict, shownKey, await checkHostKey(host, shownKey))
   if (typeof decision !== 'string') return decision
   const words = said.filter((line) => /key/i.test(line)).slice(0, 3)
-  return unreachable('host key', `ssh does not trust ${host.destination}: ${words.map(quoted).join(' ')}`)
+  const message = `ssh does not trust ${host.destination}: ${words.map(quoted).join(' ')}`
+  return new ConnectFault('host key', message, (full) => new HostKeyError(full, { fingerprint: shownKey.fingerprint }))
 }
 
 function greetingFault(host: ResolvedHost, { banner, lastWords }: OpensshLog): ConnectFault {

@@ -12,8 +12,8 @@ const chatter = /^(OpenSSH_|Authenticated to |Transferred: |Bytes per second: |A
 
 /** The log of one login. */
 export class OpensshLog {
-  /** The key that the host, or the last of its hops, has shown. */
-  shownKey: ShownKey | undefined
+  /** The keys that were shown: those of the hops of ProxyJump, then the host's. */
+  readonly shownKeys: ShownKey[] = []
   hasConnected = false
   isAuthenticating = false
   readonly offered: string[] = []
@@ -65,7 +65,7 @@ export class OpensshLog {
   #noteDetails(is: (pattern: RegExp) => RegExpExecArray | null): void {
     const [, type, fingerprint] = is(/^Server host key: (\S+) (\S+)/) ?? []
     if (type !== undefined && fingerprint !== undefined) {
-      this.shownKey = { type, fingerprint }
+      this.shownKeys.push({ type, fingerprint })
       this.#connecting.enter('host key', `${type} ${fingerprint}`)
     }
     const [, methods] = is(/^Authentications that can continue: (.*)/) ?? []

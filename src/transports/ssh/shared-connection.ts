@@ -1,6 +1,7 @@
 /** The one connection to a host that all its gateways use: made when the first needs it, closed a while after the last has gone. */
 import type { Connecting } from '../connecting.js'
 import { Turnstile } from '../turnstile.js'
+import { unlessAborted } from '../unless-aborted.js'
 import type { SshConnection, SshEngine } from './connection.js'
 import type { ResolvedHost } from './host.js'
 import { JoinedConnecting } from './joined-connecting.js'
@@ -14,6 +15,8 @@ const IDLE_MS = 60_000
 /** A share in a connection. */
 export interface Lease {
   readonly connection: SshConnection
+  /** Whether the connection was there before, and has broken since: a new one may do what it did not. */
+  isStale(): boolean
   /** Idempotent. */
   release(): void
 }
@@ -22,22 +25,26 @@ export interface Lease {
 export class SharedConnection {
   readonly #host: ResolvedHost
   readonly #engine: SshEngine
+  readonly #idleMs: number
   #attempt: { readonly way: JoinedConnecting; readonly connection: Promise<SshConnection> } | undefined
   #connection: SshConnection | undefined
   #leases = 0
   #idle: NodeJS.Timeout | undefined
 
-  constructor(host: ResolvedHost, engine: SshEngine) {
+  /** @param idleMs - How long a connection is kept that nobody uses. */
+  constructor(host: ResolvedHost, engine: SshEngine, idleMs: number = IDLE_MS) {
     this.#host = host
     this.#engine = engine
+    this.#idleMs = idleMs
   }
 
   /**
    * The connection, which stays until the lease is released, or breaks.
    *
-   * @throws {@link ConnectFault} when it cannot be made; whoever waited for the same attempt gets the same.
+   * @throws ConnectFault when it cannot be made; whoever waited for the same attempt gets the same.
    */
   async lease(connecting: Connecting): Promise<Lease> {
+    connecting.signal.throwIfAborted()
     clearTimeout(this.#idle)
     this.#leases++
     let isHeld = true
@@ -47,34 +54,13 @@ export class SharedConnection {
       if (--this.#leases === 0) this.#closeWhenIdle()
     }
     try {
-      return { connection: this.#connection ?? (await this.#join(connecting)), release }
+      const old = this.#connection
+      const connection = old ?? (await this.#join(connecting))
+      return { connection, isStale: () => old !== undefined && this.#connection !== old, release }
     } catch (error) {
       release()
       throw error
     }
-  }
-
-  async #join(connecting: Connecting): Promise<SshConnection> {
-    if (this.#attempt === undefined || this.#attempt.way.signal.aborted) {
-      const way = new JoinedConnecting()
-      const leave = way.join(connecting)
-      const attempt = { way, connection: this.connectOnceMore(way) }
-      this.#attempt = attempt
-      const forget = (): void => {
-        way.arrive()
-        leave()
-        if (this.#attempt === attempt) this.#attempt = undefined
-      }
-      attempt.connection
-        .then(
-          (connection) => (way.signal.aborted ? connection.close() : this.#adopt(connection)),
-          () => undefined,
-        )
-        .finally(forget)
-      return unlessAborted(attempt.connection, connecting.signal)
-    }
-    const leave = this.#attempt.way.join(connecting)
-    return unlessAborted(this.#attempt.connection, connecting.signal).finally(leave)
   }
 
   /** A connection of the caller's own to the same host. */
@@ -91,25 +77,61 @@ export class SharedConnection {
     }
   }
 
-  #adopt(connection: SshConnection): void {
+  async #join(connecting: Connecting): Promise<SshConnection> {
+    const running = this.#attempt?.way.signal.aborted === false ? this.#attempt : undefined
+    const way = running?.way ?? new JoinedConnecting()
+    const leave = way.join(connecting)
+    const connection = running?.connection ?? this.#connect(way)
+    try {
+      return await unlessAborted(connection, connecting.signal)
+    } finally {
+      leave()
+    }
+  }
+
+  #connect(way: JoinedConnecting): Promise<SshConnection> {
+    const settle = (): void => {
+      way.arrive()
+      if (this.#attempt?.way === way) this.#attempt = undefined
+    }
+    const connection = this.connectOnceMore(way).then(
+      (made) => {
+        settle()
+        return this.#adopt(made, way.signal)
+      },
+      (error: unknown) => {
+        settle()
+        throw error
+      },
+    )
+    this.#attempt = { way, connection }
+    return connection
+  }
+
+  /** What came although everybody had given it up is nobody's. */
+  #adopt(connection: SshConnection, { aborted, reason }: AbortSignal): SshConnection {
+    if (aborted) {
+      void connection.close()
+      throw reason
+    }
     this.#connection = connection
-    void connection.closed.then(() => {
-      if (this.#connection === connection) this.#connection = undefined
-    })
-    if (this.#leases === 0) this.#closeWhenIdle()
+    void connection.closed.then(() => this.#drop(connection))
+    return connection
+  }
+
+  /** Whoever comes from now on gets another. */
+  #drop(connection: SshConnection): void {
+    if (this.#connection === connection) this.#connection = undefined
   }
 
   #closeWhenIdle(): void {
-    this.#idle = setTimeout(() => void this.#connection?.close(), IDLE_MS)
+    clearTimeout(this.#idle)
+    this.#idle = setTimeout(() => {
+      const connection = this.#connection
+      if (connection === undefined) return
+      this.#drop(connection)
+      void connection.close()
+    }, this.#idleMs)
     this.#idle.unref()
   }
-}
-
-function unlessAborted<T>(value: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted()
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason)
-    signal.addEventListener('abort', onAbort, { once: true })
-    value.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
-  })
 }

@@ -32,7 +32,7 @@ export interface SessionRequest {
   readonly command: string
   readonly forwardsAgent: boolean
   /** The host will not run the command, which is learned after the channel was opened. */
-  onRefusal(error: Error): void
+  onRefusal(): void
 }
 
 /**
@@ -60,7 +60,7 @@ export function openSessionChannel(client: Ssh2Client, request: SessionRequest):
         protocol.openssh_authAgent?.(id, true)
       }
       inner._callbacks.push((failed) => {
-        if (failed !== false) request.onRefusal(failed === true ? new Error('the host will not run commands') : failed)
+        if (failed !== false) request.onRefusal()
       })
       inner.subtype = 'exec'
       inner.allowHalfOpen = true

@@ -5,6 +5,7 @@ import type { BaseAgent, ParsedKey, SignCallback, SigningRequestOptions } from '
 import type { Connecting } from '../connecting.js'
 import type { ResolvedHost } from './host.js'
 import { fingerprint } from './known-hosts.js'
+import { NOBODY } from './login-failure.js'
 
 /** A key to log in with. */
 export interface LoginKey {
@@ -128,7 +129,7 @@ async function openKey(
     if (host.batchMode) return 'it has a passphrase, and BatchMode asks nobody'
     const text = `Passphrase of ${short(path)}`
     const passphrase = await connecting.ask({ kind: 'passphrase', from: path, text, echo: false })
-    if (passphrase === undefined) return 'it has a passphrase, and nobody answered'
+    if (passphrase === undefined) return `it has a passphrase ${NOBODY}`
     parsed = parse(data, passphrase)
   }
   if (parsed instanceof Error) return `cannot be used: ${parsed.message}`

@@ -1,12 +1,14 @@
 /** One session of a connection as a transport: stdin, stdout and stderr of the interpreter that the host's login shell started. */
 import type { ClientChannel } from 'ssh2'
+import { BootstrapError } from '../../errors.js'
+import { ConnectFault } from '../connecting.js'
 import type { Transport, TransportEvents } from '../transport.js'
 
 /** What a session asks of its connection. */
 export interface SessionOwner {
   readonly address: string
   /** Says whether this session keeps the process alive. */
-  keepAlive(session: object, isWanted: boolean): void
+  keepAliveFor(session: object, isWanted: boolean): void
   /** Why the connection ended, if it has. */
   readonly fault: Error | undefined
 }
@@ -41,13 +43,16 @@ export class Ssh2Session implements Transport {
       this.#hasClosed = true
       this.#end()
     })
-    owner.keepAlive(this, true)
+    owner.keepAliveFor(this, true)
   }
 
   /** The host will not run the command. */
-  refuse(error: Error): void {
-    this.#refusal = error
+  refuse(): void {
+    const message = `${this.remoteAddress} opened a session, but runs no command in it. Check that the account may do more than transfer files, and ForceCommand of that host`
+    this.#refusal = new ConnectFault('channel', message, (full) => new BootstrapError(full, { phase: 'channel' }))
     this.#channel.close()
+    this.#hasClosed = true
+    this.#end()
   }
 
   start(events: TransportEvents): void {
@@ -82,7 +87,7 @@ export class Ssh2Session implements Transport {
   }
 
   keepAlive(isWanted: boolean): void {
-    this.#owner.keepAlive(this, isWanted && !this.#hasEnded)
+    this.#owner.keepAliveFor(this, isWanted && !this.#hasEnded)
     this.#confirmation?.[isWanted ? 'ref' : 'unref']()
   }
 
@@ -90,11 +95,11 @@ export class Ssh2Session implements Transport {
     if (this.#hasEnded || this.#events === undefined) return
     this.#hasEnded = true
     clearTimeout(this.#confirmation)
-    this.#owner.keepAlive(this, false)
+    this.#owner.keepAliveFor(this, false)
     const isKnown = this.#exitCode !== undefined || this.#signal !== undefined
     const error = isKnown
       ? undefined
-      : (this.#refusal ?? this.#owner.fault ?? new Error(`${this.#owner.address} closed the session without a word`))
+      : (this.#owner.fault ?? this.#refusal ?? new Error(`${this.#owner.address} closed the session without a word`))
     this.#events.onEnd({ exitCode: this.#exitCode, signal: this.#signal, error })
   }
 }

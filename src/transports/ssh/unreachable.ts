@@ -21,7 +21,7 @@ export function tcpFault(
     case 'ECONNREFUSED':
       return unreachable(
         'connect',
-        `${where} refuses connections: no SSH server listens there. Check the port (ssh=-p PORT ${destination}), and that sshd runs`,
+        `${where} refused the connection: no SSH server listens there. Check the port (ssh=-p PORT ${destination}), and that sshd runs`,
       )
     case 'ETIMEDOUT':
       return unreachable(

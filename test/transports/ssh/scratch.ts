@@ -6,9 +6,9 @@ import { dirname, join } from 'node:path'
 import { afterAll } from 'vitest'
 import { settingsFromFiles } from '../../../src/transports/ssh/config-file.js'
 import type { ResolvedHost } from '../../../src/transports/ssh/host.js'
+import { type HostKey, hostKeyOf } from '../../../src/transports/ssh/known-hosts.js'
 import { resolveHost } from '../../../src/transports/ssh/resolve.js'
 import { resolvedHostFrom } from '../../../src/transports/ssh/resolved-host.js'
-import { type HostKey, hostKeyOf } from '../../../src/transports/ssh/known-hosts.js'
 import { parseTarget } from '../../../src/transports/ssh/target.js'
 import { isCi } from '../../interpreters.js'
 
@@ -52,11 +52,7 @@ export async function byFiles(words: string, configFile: string): Promise<Resolv
 }
 
 /** Makes a pair of keys and gives the fields of the public one. */
-export function makeKey(
-  path: string,
-  type: string,
-  options: readonly string[] = [],
-): HostKey & { text: string } {
+export function makeKey(path: string, type: string, options: readonly string[] = []): HostKey & { text: string } {
   const { status, stderr } = spawnSync(
     'ssh-keygen',
     ['-q', '-t', type, '-N', '', '-C', 'test', '-f', path, ...options],
