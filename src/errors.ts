@@ -157,7 +157,7 @@ export class XSpecError extends TendrilError {
 /** There is no such host, or nothing on it that answers: its name, its address or its port is wrong, or it is down. */
 export class HostNotFoundError extends TendrilError {
   readonly code = 'ERR_HOST_NOT_FOUND'
-  /** Where the way ended: `resolve` or `connect`. */
+  /** Where the way ended: `resolve`, `connect`, or `host key` when what is there is no SSH server. */
   readonly phase: Phase
 
   constructor(message: string, options: ConnectDetails = {}) {

@@ -1,4 +1,5 @@
 /** Several channels treated as one: send to each, receive from each, or gather from all as items arrive. */
+import { setMaxListeners } from 'node:events'
 import type { Channel } from './channel.js'
 import type { WaitOptions } from './item-queue.js'
 import type { Reservation } from './link.js'
@@ -104,6 +105,7 @@ async function reserveEach<R, S, G>(
 ): Promise<Reserved<Channel<R, S, G>, R>[]> {
   const failed = new AbortController()
   const signal = options.signal ? AbortSignal.any([options.signal, failed.signal]) : failed.signal
+  setMaxListeners(0, signal) // every channel listens: with more than ten Node would warn of a leak
   const reserving = channels.map(async (channel) => [channel, await channel.reserve({ ...options, signal })] as const)
   try {
     return await Promise.all(reserving)

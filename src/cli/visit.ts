@@ -56,8 +56,13 @@ export class Visit {
     if (this.#begun !== undefined) this.#showWaiting(this.#begun)
   }
 
-  /** A phase is told when it has ended: then its time is known. */
+  /** A phase is told when it has ended: then its time is known, and all that is to be known of what it deals with. */
   onPhase(event: PhaseEvent): void {
+    if (event.phase === this.#begun?.phase && event.error === undefined) {
+      this.#begun = { ...event, elapsedMs: this.#begun.elapsedMs }
+      this.#showWaiting(this.#begun)
+      return
+    }
     if (this.#begun !== undefined) this.#addStep(this.#begun, event.elapsedMs - this.#begun.elapsedMs)
     this.#elapsedMs = event.elapsedMs
     this.#begun = event.error === undefined && event.phase !== 'ready' ? event : undefined

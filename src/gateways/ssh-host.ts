@@ -6,12 +6,13 @@ import { BootstrapError, TendrilError } from '../errors.js'
 import type { Connecting } from '../transports/connecting.js'
 import type { Reached } from '../transports/deferred.js'
 import { openEnded } from '../transports/ended.js'
-import { SessionRefused, type SshEngine } from '../transports/ssh/connection.js'
+import { SessionRefused, type SshConnection, type SshEngine } from '../transports/ssh/connection.js'
 import type { ResolvedHost } from '../transports/ssh/host.js'
 import { type Lease, SharedConnection } from '../transports/ssh/shared-connection.js'
 import type { Transport } from '../transports/transport.js'
 import { carry } from './carry.js'
 import type { Gateway } from './gateway.js'
+import { SpareSession } from './ssh-spare.js'
 import { Supervisor } from './ssh-supervisor.js'
 
 // sshd allows ten (MaxSessions): one is the supervisor's, and one is left to the user.
@@ -32,7 +33,10 @@ export interface WorkerCommand {
 /** One host as all gateways to it share it. */
 export class SshHost {
   readonly #shared: SharedConnection
+  /** Those of gateways, and the spare one. */
   #sessions = 0
+  #spare: SpareSession | undefined
+  #isPreparing = false
   #maxSessions = DIRECT_SESSIONS
   #supervisor: Supervisor | undefined
   #carried = 0
@@ -66,25 +70,69 @@ export class SshHost {
   }
 
   async #startInSession(lease: Lease, worker: WorkerCommand, connecting: Connecting): Promise<Reached | undefined> {
-    if (this.#sessions >= this.#maxSessions) return undefined
-    this.#sessions++
+    const { connection } = lease
+    const onEnd = (): void => {
+      this.#leaveSession()
+      lease.release()
+    }
+    const spare = this.#takeSpare(connection, worker.command)
+    if (spare === undefined && this.#sessions >= this.#maxSessions) return undefined
+    connecting.enter('channel', connection.address)
+    const onOpen = (): void => connecting.enter('python', worker.interpreter)
+    if (spare !== undefined) onOpen()
+    else this.#sessions++
     try {
-      connecting.enter('channel', lease.connection.address)
-      const onOpen = (): void => connecting.enter('python', worker.interpreter)
-      const transport = await lease.connection.openSession(worker.command, connecting, onOpen)
-      return {
-        transport,
-        onEnd: () => {
-          this.#sessions--
-          lease.release()
-        },
-      }
+      const transport = spare ?? (await connection.openSession(worker.command, connecting, onOpen))
+      // Who opens a second is likely to open a third.
+      if (this.#sessions > 1) void this.#prepareSpare(connection)
+      return { transport, onEnd }
     } catch (error) {
-      this.#sessions--
+      this.#leaveSession()
       if (!isRefusal(error)) throw error
       this.learnLimit()
       return undefined
     }
+  }
+
+  /** The session that was opened ahead, if it can still become what is wanted. It has been counted. */
+  #takeSpare(connection: SshConnection, command: string): SpareSession | undefined {
+    const spare = this.#spare
+    if (spare === undefined || spare.connection !== connection || !spare.become(command)) return undefined
+    this.#spare = undefined
+    return spare
+  }
+
+  async #prepareSpare(connection: SshConnection): Promise<void> {
+    if (this.#spare !== undefined || this.#isPreparing || this.#sessions >= this.#maxSessions) return
+    this.#isPreparing = true
+    this.#sessions++
+    try {
+      const spare = await SpareSession.open(connection)
+      this.#spare = spare
+      void spare.ended.then((error) => this.#loseSpare(spare, error))
+      this.#endLoneSpare()
+    } catch (error) {
+      this.#leaveSession()
+      if (isRefusal(error)) this.learnLimit()
+    } finally {
+      this.#isPreparing = false
+    }
+  }
+
+  #loseSpare(spare: SpareSession, error: Error | undefined): void {
+    if (this.#spare !== spare) return // it has become a gateway's
+    this.#spare = undefined
+    this.#leaveSession()
+    if (isRefusal(error)) this.learnLimit()
+  }
+
+  #leaveSession(): void {
+    this.#sessions--
+    this.#endLoneSpare()
+  }
+
+  #endLoneSpare(): void {
+    if (this.#sessions === 1) this.#spare?.kill('SIGKILL')
   }
 
   async #startBeside(lease: Lease, worker: WorkerCommand, connecting: Connecting): Promise<Reached> {

@@ -10,6 +10,7 @@ import { vagrantTarget } from '../transports/ssh/vagrant.js'
 import type { GatewayKind, KindContext, Opened } from './kind.js'
 import { remotePython } from './remote-python.js'
 import { isRefusal, SshHost } from './ssh-host.js'
+import { SpareEnded } from './ssh-spare.js'
 import type { XSpec } from './xspec.js'
 
 export const ssh: GatewayKind = {
@@ -48,6 +49,7 @@ function openOn(
       return host.start({ command, bareCommand, interpreter: spec.python }, connecting)
     },
     mayReopen: (error) => {
+      if (error instanceof SpareEnded) return true
       if (!isRefusal(error)) return false
       host?.learnLimit()
       return true

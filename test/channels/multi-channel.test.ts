@@ -55,6 +55,19 @@ describe('receiveEach', () => {
     expect(await items).toEqual([0, 1, 2])
   })
 
+  it('warns of no leak, however many channels there are', async () => {
+    const warnings: Error[] = []
+    const note = (warning: Error): void => void warnings.push(warning)
+    process.on('warning', note)
+    const fars = farEnds(20)
+    const items = multi(fars).receiveEach()
+    for (const far of fars) far.deliver('item')
+    await items
+    await new Promise(setImmediate)
+    process.off('warning', note)
+    expect(warnings).toEqual([])
+  })
+
   it('gives the channels too, when asked', async () => {
     const fars = farEnds(2)
     for (const far of fars) far.deliver('item')

@@ -19,6 +19,8 @@ export interface Ssh2ServerOptions extends ClientOptions {
   readonly authenticate?: (context: AuthContext) => void
   /** Whether sessions are given; `silent` answers nothing, `idle` gives them and runs no command. */
   readonly sessions?: 'given' | 'refused' | 'silent' | 'idle'
+  /** Whether connections are forwarded; `silent` answers nothing. */
+  readonly forwarding?: 'given' | 'silent'
   readonly banner?: string
 }
 
@@ -100,7 +102,7 @@ function keep(socket: Socket, seen: Seen): void {
 
 function admit(
   client: Connection,
-  { authenticate, sessions }: Ssh2ServerOptions & { readonly authenticate: (context: AuthContext) => void },
+  { authenticate, sessions, forwarding }: Ssh2ServerOptions & { readonly authenticate: (context: AuthContext) => void },
   seen: Seen,
 ): void {
   client.on('error', () => undefined) // clients that leave without a word are the point of some tests
@@ -116,6 +118,7 @@ function admit(
   })
   client.on('tcpip', (accept, reject, { destIP, destPort }) => {
     seen.forwards.push(`${destIP}:${destPort}`)
+    if (forwarding === 'silent') return
     const socket = connect(destPort, destIP)
     socket.on('error', () => reject())
     socket.on('connect', () => {
@@ -159,7 +162,9 @@ function serve(session: Session, children: Set<ChildProcess>): void {
 }
 
 function makeKeyPair(file: string): KeyPair & { readonly private: string } {
-  const pair = ssh2.utils.generateKeyPairSync('ed25519')
+  // One in some hundred comes out malformed.
+  let pair = ssh2.utils.generateKeyPairSync('ed25519')
+  while (ssh2.utils.parseKey(pair.private) instanceof Error) pair = ssh2.utils.generateKeyPairSync('ed25519')
   writeFileSync(file, pair.private, { mode: 0o600 })
   writeFileSync(`${file}.pub`, `${pair.public}\n`)
   const [type, base64 = ''] = pair.public.split(' ')

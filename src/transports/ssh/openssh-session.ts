@@ -24,6 +24,8 @@ export class OpensshSession implements Transport {
   readonly #onOpen: (() => void) | undefined
   #process: Transport | undefined
   #tail = ''
+  /** What ssh itself said before the host did: of no interest to users when it is only about a session too many. */
+  readonly #held: Uint8Array[] = []
   #isHeard = false
 
   constructor(argv: readonly string[], owner: SessionOwner, onOpen: (() => void) | undefined) {
@@ -42,8 +44,11 @@ export class OpensshSession implements Transport {
       },
       onStderr: (chunk) => {
         this.#tail = (this.#tail + Buffer.from(chunk).toString('latin1')).slice(-TAIL_BYTES)
-        if (!this.#isOfSsh()) this.#hear()
-        events.onStderr(chunk)
+        if (!this.#isHeard && this.#isOfSsh()) this.#held.push(chunk)
+        else {
+          this.#hear()
+          events.onStderr(chunk)
+        }
       },
       onDrain: () => events.onDrain(),
       onEnd: (end) => void this.#end(end, events),
@@ -77,13 +82,14 @@ export class OpensshSession implements Transport {
   }
 
   async #end(end: TransportEnd, events: TransportEvents): Promise<void> {
+    const refusal = /mux_client_request_session: (.*)/.exec(this.#tail)?.[1]
+    if (end.exitCode === SSH_FAILED && refusal !== undefined && !this.#isHeard)
+      return events.onEnd({ error: new SessionRefused(`${this.remoteAddress} gave no session: ${refusal}`) })
+    for (const chunk of this.#held) events.onStderr(chunk)
     if (end.exitCode !== SSH_FAILED) {
       this.#hear()
       return events.onEnd(end)
     }
-    const refusal = /mux_client_request_session: (.*)/.exec(this.#tail)?.[1]
-    if (refusal !== undefined && !this.#isHeard)
-      return events.onEnd({ error: new SessionRefused(`${this.remoteAddress} gave no session: ${refusal}`) })
     const lost = await Promise.race([this.#owner.closed, passed(TOGETHER_MS)])
     events.onEnd(lost === undefined ? end : { error: lost })
   }
