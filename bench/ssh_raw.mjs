@@ -66,7 +66,7 @@ export async function sshFar(_python, target) {
 /** Milliseconds of GNU parallel, with as many at a time. */
 export async function sshHosts(python, { configFile, hosts }) {
   const task = `${python} -c 'import os; print(os.getpid())'`
-  const args = ['--will-cite', '-j', String(LANES), 'ssh', '-F', configFile, '{}', task, ':::', ...hosts]
+  const args = ['--will-cite', '-q', '-j', String(LANES), 'ssh', '-F', configFile, '{}', task, ':::', ...hosts]
   const child = spawn('parallel', args, { stdio: ['ignore', 'pipe', 'inherit'] })
   let lines = 0
   child.stdout.on('data', (chunk) => (lines += String(chunk).split('\n').length - 1))

@@ -97,14 +97,20 @@ export async function sshHosts(python, { configFile, port, hosts }) {
           const gateway = group.launchGateway(`ssh=${host}//ssh_config=${configFile}//python=${python}`)
           results.push(await gateway.remoteExec(TASK).receive())
           await gateway.terminate()
-          if (results.length === hosts.length / 4) quarter = residentMib(process.pid)
+          if (results.length === hosts.length / 4) quarter = settledMib()
         }
       }),
     )
   })
   if (results.length !== hosts.length) throw new Error(`${results.length} hosts answered`)
-  const grown = residentMib(process.pid) - quarter
+  const grown = settledMib() - quarter
   return { all, grown, ...(await leftAfterIdling(before.descriptors, port)) }
+}
+
+/** Without what is only waiting to be collected. */
+function settledMib() {
+  globalThis.gc()
+  return residentMib(process.pid)
 }
 
 /** Connections stay for a while in case that they are needed again; afterwards nothing may be open that was not before. */

@@ -42,8 +42,9 @@ export class SshHost {
   #carried = 0
   #idle: NodeJS.Timeout | undefined
 
-  constructor(host: ResolvedHost, engine: SshEngine) {
-    this.#shared = new SharedConnection(host, engine)
+  /** @param onIdle - Called when it has had no gateway for long. */
+  constructor(host: ResolvedHost, engine: SshEngine, onIdle: () => void) {
+    this.#shared = new SharedConnection(host, engine, { onIdle })
   }
 
   /**

@@ -68,7 +68,11 @@ async function findHost(
   const resolved = await resolveHost(await target(), { signal: connecting.signal })
   const engine = await engineFor(resolved, spec.engine)
   const key = JSON.stringify([engine.name, engine.name === 'ssh2' ? identityOf(resolved) : resolved])
-  const host = hosts.get(key) ?? new SshHost(resolved, engine)
+  const known = hosts.get(key)
+  if (known !== undefined) return known
+  const host = new SshHost(resolved, engine, () => {
+    if (hosts.get(key) === host) hosts.delete(key)
+  })
   hosts.set(key, host)
   return host
 }

@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { Group } from '../../src/index.js'
+import { type Gateway, Group } from '../../src/index.js'
 import { anyInterpreter, findInterpreter } from '../interpreters.js'
 import type { Account } from '../testbeds/accounts.js'
 import { startDropbear } from '../testbeds/dropbear.js'
@@ -178,6 +178,19 @@ describe.skipIf(noSshd).for(engines)(titled('by the %s engine', noSshd), (engine
     expect(await group.remoteExec('channel.send(1)').receiveEach()).toEqual(Array(12).fill(1))
     await group.terminate()
     expect(await workers(sshd.server)).toEqual([])
+  })
+
+  it('says beyond MaxSessions, too, that an interpreter does not start, and starts others there', async () => {
+    await using sshd = await startSshd({ config: ['MaxSessions 1'] })
+    await using group = new Group()
+    const open = (key: string): Promise<Gateway> => group.makeGateway(`${sshd.spec}//engine=${engine}//${key}`)
+    await open(python)
+    const failing = Promise.allSettled([open('python=/nowhere/python3'), open('python=/nowhere/python3')])
+    const gateway = await open(python)
+    const message = expect.stringMatching(/^gateway gw\d \(.*\/nowhere\/python3: not found.*python=/)
+    for (const failure of await failing)
+      expect(failure).toMatchObject({ reason: { code: 'ERR_BOOTSTRAP', phase: 'python', exitCode: 127, message } })
+    expect(await gateway.remoteExec('channel.send(1)').receive()).toBe(1)
   })
 
   it('carries items while the host changes keys', async () => {

@@ -60,32 +60,36 @@ async function openThroughHosts(
   connectJumpHost: ConnectJumpHost,
   depth: number,
 ): Promise<Hop> {
-  const jumpHosts: JumpHost[] = []
-  const close = (): void => {
-    for (const jumpHost of [...jumpHosts].reverse()) jumpHost.abandon()
-  }
-  const keepAlive = (isWanted: boolean): void => jumpHosts[0]?.keepAlive(isWanted)
+  let last: JumpHost | undefined
   const throughLast = async (hostname: string, port: number): Promise<Hop | undefined> => {
-    const last = jumpHosts.at(-1)
     if (last === undefined) return undefined
     connecting.enter('connect', `${hostname} port ${port}`)
-    const stream = await unlessAborted(last.forward(hostname, port), connecting.signal)
-    const lastWords = (): string => jumpHosts.find(({ fault }) => fault !== undefined)?.fault?.message ?? ''
-    return { stream, isAnswered: true, keepAlive, close, lastWords }
+    return hopThrough(last, await unlessAborted(last.forward(hostname, port), connecting.signal))
   }
   try {
     for (const name of host.proxyJump) {
       const jump = await resolveHost(parseHop(name, host), { signal: connecting.signal })
       const hop =
         (await throughLast(jump.hostname, jump.port)) ?? (await openHop(jump, connecting, connectJumpHost, depth + 1))
-      jumpHosts.push(await connectJumpHost(jump, hop, connecting))
+      last = await connectJumpHost(jump, hop, connecting)
     }
     const hop = await throughLast(host.hostname, host.port)
     if (hop === undefined) throw unreachable('connect', `${host.destination} has an empty ProxyJump`)
     return hop
   } catch (error) {
-    close()
+    last?.abandon()
     throw error
+  }
+}
+
+/** The jump host does with the way to it what is done with this one. */
+function hopThrough(jumpHost: JumpHost, stream: Duplex): Hop {
+  return {
+    stream,
+    isAnswered: true,
+    keepAlive: (isWanted) => jumpHost.keepAlive(isWanted),
+    close: () => jumpHost.abandon(),
+    lastWords: () => jumpHost.fault?.message ?? '',
   }
 }
 

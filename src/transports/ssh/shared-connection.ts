@@ -11,6 +11,10 @@ const LOGINS_AT_ONCE = 8
 const logins = new Turnstile(LOGINS_AT_ONCE)
 
 const IDLE_MS = 60_000
+// Of all hosts together: whoever visits hundreds in turn does not want them all kept.
+const MAX_IDLE = 16
+/** Those that have nobody, the longest idle first. */
+const idling = new Set<SharedConnection>()
 
 /** A share in a connection. */
 export interface Lease {
@@ -21,20 +25,29 @@ export interface Lease {
   release(): void
 }
 
+/** What becomes of a connection that nobody uses. */
+export interface SharingOptions {
+  /** How long it is kept. Default a minute. */
+  readonly idleMs?: number
+  /** Called when that has passed. */
+  readonly onIdle?: () => void
+}
+
 /** One host's, by one engine. */
 export class SharedConnection {
   readonly #host: ResolvedHost
   readonly #engine: SshEngine
+  readonly #onIdle: (() => void) | undefined
   readonly #idleMs: number
   #attempt: { readonly way: JoinedConnecting; readonly connection: Promise<SshConnection> } | undefined
   #connection: SshConnection | undefined
   #leases = 0
   #idle: NodeJS.Timeout | undefined
 
-  /** @param idleMs - How long a connection is kept that nobody uses. */
-  constructor(host: ResolvedHost, engine: SshEngine, idleMs: number = IDLE_MS) {
+  constructor(host: ResolvedHost, engine: SshEngine, { idleMs = IDLE_MS, onIdle }: SharingOptions = {}) {
     this.#host = host
     this.#engine = engine
+    this.#onIdle = onIdle
     this.#idleMs = idleMs
   }
 
@@ -46,6 +59,7 @@ export class SharedConnection {
   async lease(connecting: Connecting): Promise<Lease> {
     connecting.signal.throwIfAborted()
     clearTimeout(this.#idle)
+    idling.delete(this)
     this.#leases++
     let isHeld = true
     const release = (): void => {
@@ -126,12 +140,20 @@ export class SharedConnection {
 
   #closeWhenIdle(): void {
     clearTimeout(this.#idle)
-    this.#idle = setTimeout(() => {
-      const connection = this.#connection
-      if (connection === undefined) return
-      this.#drop(connection)
-      void connection.close()
-    }, this.#idleMs)
+    this.#idle = setTimeout(() => this.#close(), this.#idleMs)
     this.#idle.unref()
+    idling.add(this)
+    const [first] = idling
+    if (idling.size > MAX_IDLE && first !== undefined) first.#close()
+  }
+
+  #close(): void {
+    clearTimeout(this.#idle)
+    idling.delete(this)
+    this.#onIdle?.()
+    const connection = this.#connection
+    if (connection === undefined) return
+    this.#drop(connection)
+    void connection.close()
   }
 }

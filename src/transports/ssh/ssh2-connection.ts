@@ -167,9 +167,13 @@ interface ClientError extends Error {
   readonly code?: string
 }
 
-/** Whether it is the end. A key that cannot sign, or an agent that will not, is not: the login goes on to what is next. */
-function isFatal({ level, message }: ClientError): boolean {
-  return level !== 'agent' && (level !== 'client-authentication' || triedAll.test(message))
+/**
+ * Whether it is why the connection ends. A key that cannot sign, or an agent that will not, is not: the login goes on to what is
+ * next. Nor is that a stream was destroyed before its end: who did that knows why.
+ */
+function isFatal({ level, message, name }: ClientError): boolean {
+  if (level === 'agent' || name === 'AbortError') return false
+  return level !== 'client-authentication' || triedAll.test(message)
 }
 
 /** What ssh2 says when all has been tried. */

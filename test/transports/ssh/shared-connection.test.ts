@@ -10,7 +10,7 @@ import { Traveller } from './traveller.js'
 const idleMs = 50
 
 async function sharedTo(server: Ssh2Server, engine: SshEngine = ssh2Engine): Promise<SharedConnection> {
-  return new SharedConnection(await byFiles('bed', server.configFile), engine, idleMs)
+  return new SharedConnection(await byFiles('bed', server.configFile), engine, { idleMs })
 }
 
 async function expectNoneOpen(server: Ssh2Server): Promise<void> {
