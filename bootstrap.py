@@ -580,7 +580,7 @@ def start(marker):
         os.fstat(2)
     except OSError:
         os.open(os.devnull, os.O_RDWR)
-    if os.name == 'posix' and os.getpgrp() != os.getsid(0):
+    if os.name == 'posix' and os.getpgrp() not in (os.getpid(), os.getsid(0)):
         os.setsid()
     worker = Worker(marker)
     sys.modules['_tendril'].__path__ = []

@@ -123,9 +123,16 @@ function hintFor({ error, exitCode }: GatewayEnd): string {
   if (error instanceof SetupFault) return 'Check the chdir= and nice= keys.'
   if (error instanceof TimeoutError) return 'Check the python= key, or raise timeout=.'
   if (error instanceof ProtocolError) return 'Find what else writes to the stdout of that command.'
+  if (error !== undefined && !isOfStart(error)) return `${wayHint}.`
   // What shells say when a command is not there, or may not be run.
   if (exitCode === 127 || exitCode === 126) return 'Choose an interpreter that is there: python=/path/to/python3.'
   return 'Check the python= key.'
+}
+
+/** Whether the command could not be started, here or beside a carrier; any other error is of the way to it. */
+function isOfStart(error: Error): boolean {
+  const code = 'code' in error ? error.code : undefined
+  return code === 'ENOENT' || code === 'EACCES' || ('syscall' in error && String(error.syscall).startsWith('spawn'))
 }
 
 function quoteWord(word: string): string {

@@ -1,5 +1,4 @@
 /** Ways to a Python over SSH, for the suites: with either engine, to a real server, in each of the places where a worker may be started. */
-import { homedir } from 'node:os'
 import type { ClientFiles } from '../testbeds/client-config.js'
 import { startDropbear } from '../testbeds/dropbear.js'
 import { startSshd } from '../testbeds/sshd.js'
@@ -15,7 +14,7 @@ export function direct(engine: Engine): FindWay {
     const spec = specOf(sshd, engine, python)
     // ssh has one exit code for all that is no exit.
     const codeOfSignals = engine === 'openssh' ? { codeOfSignals: 255 } : {}
-    return { spec, startFolder: homedir(), stop: sshd.stop, ...codeOfSignals }
+    return { spec, startFolder: sshd.home, stop: sshd.stop, ...codeOfSignals }
   }
 }
 
@@ -25,7 +24,7 @@ export function supervised(engine: Engine): FindWay {
     const sshd = await startSshd({ config: [`MaxSessions ${fewSessions}`] })
     const spec = specOf(sshd, engine, python)
     const before = Array.from({ length: fewSessions }, () => spec)
-    return { spec, before, startFolder: homedir(), stop: sshd.stop }
+    return { spec, before, startFolder: sshd.home, stop: sshd.stop }
   }
 }
 
@@ -37,7 +36,7 @@ export function carried(engine: Engine): FindWay {
     return {
       spec: `popen//via=carrier//python=${python}`,
       before: [carrier],
-      startFolder: homedir(),
+      startFolder: sshd.home,
       stop: sshd.stop,
     }
   }

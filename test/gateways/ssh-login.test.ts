@@ -177,6 +177,22 @@ describe('a login to the server of ssh2', () => {
     await expectWorks(server.spec, { prompt: () => password })
   })
 
+  it('says that a password has to be changed first', async () => {
+    await using server = await startSsh2Server({
+      authenticate: (context) => {
+        if (context.method === 'password') context.requestChange('It has expired.', () => context.reject())
+        else context.reject(['password'])
+      },
+    })
+    await expectFault({
+      spec: server.spec,
+      code: 'ERR_AUTHENTICATION',
+      phase: 'authenticate',
+      says: ['password', 'to be changed'],
+      prompt: () => password,
+    })
+  })
+
   it('answers what a host asks one by one, and both its questions reach the prompt', async () => {
     await using server = await startSsh2Server({
       authenticate: (context) => {

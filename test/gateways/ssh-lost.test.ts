@@ -66,6 +66,16 @@ describe.skipIf(noSshd).for(engines)(titled('a gateway by the %s engine', noSshd
     await expectUsable()
   })
 
+  it('that is lost before its interpreter says a word sends nobody to look for another one', async () => {
+    await using sshd = await startSshd()
+    const spec = `${sshd.spec}//engine=${engine}//python=sh -c 'sleep 1000'`
+    const opening = group.makeGateway(spec).catch((error: unknown) => error)
+    await sshd.server.logged(/Starting session/)
+    await sshd.server.crash()
+    expect(await opening).toMatchObject({ code: 'ERR_BOOTSTRAP', message: expect.stringContaining('tendril doctor') })
+    expect(await opening).not.toMatchObject({ message: expect.stringContaining('python= key') })
+  })
+
   it('ends with those that share its connection, and a new one is opened on a new connection', async () => {
     await using sshd = await startSshd()
     const gateways = [await open(sshd), await open(sshd)]

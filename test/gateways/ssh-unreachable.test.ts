@@ -95,6 +95,16 @@ describe.each(engines)('the %s engine', (engine) => {
     })
   })
 
+  it.runIf(engine === 'ssh2')('says that a server has enough of logins', async () => {
+    await using server = await serving(createServer((socket) => socket.end('Exceeded MaxStartups\r\n')))
+    await expectFault({
+      spec: specOf(`-p ${server.port} 127.0.0.1`, 'timeout=5s'),
+      code: 'ERR_HOST_NOT_FOUND',
+      phase: 'host key',
+      says: ['127.0.0.1', '"Exceeded MaxStartups"', 'later'],
+    })
+  })
+
   it('says that a server hangs up at once', async () => {
     await using server = await serving(createServer((socket) => socket.destroy()))
     await expectFault({

@@ -93,6 +93,9 @@ describe.each([['CPython 3', command], ...(python2 === undefined ? [] : [['CPyth
 
     it('with SIGINT, SIGPIPE and SIGCHLD ignored', () => expectWorks(within('trap "" INT PIPE CHLD', python)))
 
+    it('from a shell that gives every command a process group', () =>
+      expectWorks(`sh -c 'set -m; "$0" "$@"; true' ${python}`))
+
     it('with few descriptors', () => expectWorks(within('ulimit -n 32', python)))
   },
 )

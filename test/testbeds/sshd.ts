@@ -4,12 +4,12 @@
  */
 import { execFileSync, spawnSync } from 'node:child_process'
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir, userInfo } from 'node:os'
+import { homedir, tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
-import { type Account, writeAccounts } from './accounts.js'
+import { type Account, homeOf, writeAccounts } from './accounts.js'
 import { type ClientFiles, type ClientOptions, type Destination, writeClientFiles } from './client-config.js'
 import { type KeyType, makeKey } from './keys.js'
-import { program } from './needs.js'
+import { hasNamespaces, program } from './needs.js'
 import { freePort, Server } from './server.js'
 
 /** What a server is to be like, and its client. */
@@ -26,7 +26,10 @@ export interface SshdOptions extends ClientOptions {
   readonly matches?: readonly string[]
   /** What every session finds in its environment. */
   readonly env?: Readonly<Record<string, string>>
-  /** Accounts that only this server has; root only. The first is the one that `Host bed` logs in to. */
+  /**
+   * Accounts that only this server has; root only. The first is the one that `Host bed` logs in to. When absent one with an
+   * empty home: what the startup files of a machine's own accounts do is no part of a bed. Not as root, it is the user's own.
+   */
   readonly accounts?: readonly Account[]
   /** Lines of shell that run in the server's own mount namespace before it starts; root only. `$BED` is the scratch folder. */
   readonly prepare?: readonly string[]
@@ -38,6 +41,8 @@ export interface SshdOptions extends ClientOptions {
 export interface Sshd extends Destination, ClientFiles, AsyncDisposable {
   /** The scratch folder, without blanks; `stop` removes it. */
   readonly folder: string
+  /** Where a login starts. */
+  readonly home: string
   readonly authorizedKeysFile: string
   /** The server's own process and log; `server.pids()` are those that logins started. */
   readonly server: Server
@@ -47,7 +52,8 @@ export interface Sshd extends Destination, ClientFiles, AsyncDisposable {
 
 /** Starts a server and waits until it listens. */
 export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
-  const { address = '127.0.0.1', hostKeys: types = ['ed25519'], accounts = [] } = options
+  const { address = '127.0.0.1', hostKeys: types = ['ed25519'] } = options
+  const accounts = options.accounts ?? (hasNamespaces ? [{ name: 'bed', shell: '/bin/bash' }] : [])
   const folder = mkdtempSync(join(tmpdir(), 'tendril-sshd-'))
   const remove = (): void => rmSync(folder, { recursive: true, force: true })
   try {
@@ -60,12 +66,13 @@ export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
     writeFileSync(authorizedKeysFile, `${userKey.publicKey}\n`)
     writeFileSync(join(folder, 'sshd_config'), serverConfig(options, destination, folder))
     const files = writeClientFiles(folder, destination, options)
-    const server = await start(options, folder)
+    const server = await start({ ...options, accounts }, folder)
     const stop = async (): Promise<void> => {
       await server.stop()
       remove()
     }
-    return { ...destination, ...files, folder, authorizedKeysFile, server, stop, [Symbol.asyncDispose]: stop }
+    const home = accounts[0] === undefined ? homedir() : homeOf(accounts[0], folder)
+    return { ...destination, ...files, folder, home, authorizedKeysFile, server, stop, [Symbol.asyncDispose]: stop }
   } catch (error) {
     remove()
     throw error

@@ -180,6 +180,7 @@ function isFatal({ level, message, name }: ClientError): boolean {
 export const triedAll: RegExp = /All configured authentication methods failed/
 
 function describe(error: ClientError, address: string): Error {
-  if (error.code === 'ECONNRESET') return new Error(`${address} cut the connection (ECONNRESET)`, { cause: error })
+  if (error.code === 'ECONNRESET' || error.code === 'EPIPE')
+    return new Error(`${address} cut the connection (${error.code})`, { cause: error })
   return error
 }

@@ -7,7 +7,7 @@ import { admitHostKey } from './host-key-policy.js'
 import { hostKeyOf } from './known-hosts.js'
 import { Authentication } from './ssh2-authentication.js'
 import { Ssh2Connection, triedAll } from './ssh2-connection.js'
-import { unreachable } from './unreachable.js'
+import { greetingFault, unreachable } from './unreachable.js'
 
 // Of what a port says that is not SSH's: enough to recognize it.
 const QUOTED_BYTES = 80
@@ -81,6 +81,10 @@ export class Login {
         this.#connecting.enter('authenticate', `${user}@${hostname}`)
       })
       this.#client.once('ready', () => resolve())
+      this.#client.once('change password', () => {
+        this.#fault = this.#authentication.failure(new Error('it wants the password to be changed first'))
+        this.#connection.abandon()
+      })
       void this.#connection.closed.then((error) => reject(this.#fault ?? this.#faultFrom(error)))
     })
   }
@@ -132,8 +136,7 @@ export class Login {
         'host key',
         `${where} closed the connection without a word${words}. Check that it is an SSH server, and that it lets this machine in`,
       )
-    if (!said.includes('SSH-'))
-      return unreachable('host key', `${where} is no SSH server: it said ${JSON.stringify(said)}. Check the port`)
+    if (!said.includes('SSH-')) return greetingFault(this.#host, said)
     if (/no matching/i.test(error?.message ?? ''))
       return unreachable(
         'host key',

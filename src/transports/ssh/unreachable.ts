@@ -43,3 +43,15 @@ export function tcpFault(
 export function unreachable(phase: Phase, message: string): ConnectFault {
   return new ConnectFault(phase, message, (full) => new HostNotFoundError(full, { phase }))
 }
+
+/** Somebody is there, and says something that is not SSH. */
+export function greetingFault({ hostname, port }: ResolvedHost, said: string): ConnectFault {
+  const where = `${hostname} port ${port}`
+  const quoted = JSON.stringify(said.trim())
+  if (/^(Exceeded MaxStartups|Not allowed at this time)/.test(said))
+    return unreachable(
+      'host key',
+      `${where} takes no further logins for now: it said ${quoted}. Try again later; there, MaxStartups and PerSourcePenalties of sshd_config decide`,
+    )
+  return unreachable('host key', `${where} is no SSH server: it said ${quoted}. Check the port`)
+}
