@@ -105,7 +105,8 @@ export function endingSuite(subject: Subject): void {
     const began = performance.now()
     void channel.close()
     await gateway.closed
-    expect(performance.now() - began).toBeLessThan(1500)
+    // What README promises. OpenSSH's client waits for the pipes, which before Python 3.7 the child holds until the guard ends it.
+    expect(performance.now() - began).toBeLessThan(2000)
     expect(isGone(child) ? [] : await notGoneWithin(1500, mark.pids)).toEqual([])
   })
 }

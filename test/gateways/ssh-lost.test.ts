@@ -84,7 +84,8 @@ describe.skipIf(noSshd).for(engines)(titled('a gateway by the %s engine', noSshd
     expect(await (await open(sshd)).remoteExec('channel.send(1)').receive()).toBe(1)
   })
 
-  it('does not stand in the way of a new one when its connection says nothing any more', async () => {
+  // Of OpenSSH only the master knows whether the host says anything, and its keepalive decides.
+  it.runIf(engine === 'ssh2')('does not stand in the way of a new one when its connection is mute', async () => {
     await using sshd = await startSshd()
     const first = await open(sshd)
     const processes = sshd.server.pids().filter((pid) => !sshd.server.workers().includes(pid))
