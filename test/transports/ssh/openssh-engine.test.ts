@@ -84,7 +84,8 @@ describe.skipIf(noSshd)(titled('the openssh engine', noSshd), () => {
       rmSync(sshd.userKey.file) // nobody could log in with it
       await expectWorks(sshd.spec)
       expect(logins(sshd)).toBe(1)
-      await (await OpensshControl.join(controlpath)).leave()
+      const control = await OpensshControl.join(controlpath)
+      control.leave()
     } finally {
       execFileSync('ssh', ['-F', sshd.configFile, '-O', 'exit', 'bed'], { stdio: 'ignore' })
     }
