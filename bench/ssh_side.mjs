@@ -97,20 +97,21 @@ export async function sshHosts(python, { configFile, port, hosts }) {
           const gateway = group.launchGateway(`ssh=${host}//ssh_config=${configFile}//python=${python}`)
           results.push(await gateway.remoteExec(TASK).receive())
           await gateway.terminate()
-          if (results.length === hosts.length / 4) quarter = settledMib()
+          if (results.length === hosts.length / 4) quarter = settled()
         }
       }),
     )
   })
   if (results.length !== hosts.length) throw new Error(`${results.length} hosts answered`)
-  const grown = settledMib() - quarter
-  return { all, grown, ...(await leftAfterIdling(before.descriptors, port)) }
+  const end = settled()
+  const grown = { heap: end.heap - quarter.heap, resident: end.resident - quarter.resident }
+  return { all, ...grown, ...(await leftAfterIdling(before.descriptors, port)) }
 }
 
-/** Without what is only waiting to be collected. */
-function settledMib() {
+/** MiB, without what is only waiting to be collected. */
+function settled() {
   globalThis.gc()
-  return residentMib(process.pid)
+  return { heap: process.memoryUsage().heapUsed / MIB, resident: residentMib(process.pid) }
 }
 
 /** Connections stay for a while in case that they are needed again; afterwards nothing may be open that was not before. */

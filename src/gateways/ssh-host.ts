@@ -84,8 +84,8 @@ export class SshHost {
     else this.#sessions++
     try {
       const transport = spare ?? (await connection.openSession(worker.command, connecting, onOpen))
-      // Who opens a second is likely to open a third.
-      if (this.#sessions > 1) void this.#prepareSpare(connection)
+      // Its way there is that of the worker, so the next gateway need not wait for it.
+      void this.#prepareSpare(connection)
       return { transport, onEnd }
     } catch (error) {
       this.#leaveSession()
@@ -132,8 +132,13 @@ export class SshHost {
     this.#endLoneSpare()
   }
 
+  /** Whoever comes from now on opens a session of its own: a spare one that has been told to leave is none. */
   #endLoneSpare(): void {
-    if (this.#sessions === 1) this.#spare?.kill('SIGKILL')
+    const spare = this.#spare
+    if (spare === undefined || this.#sessions > 1) return
+    this.#spare = undefined
+    this.#sessions--
+    spare.endInput() // its shell waits for nothing else
   }
 
   async #startBeside(lease: Lease, worker: WorkerCommand, connecting: Connecting): Promise<Reached> {

@@ -4,6 +4,7 @@
  */
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { anyInterpreter } from '../interpreters.js'
 import { hasNamespaces, program } from './needs.js'
@@ -64,8 +65,8 @@ export class Host implements AsyncDisposable {
       link.kill('SIGKILL')
       if (link.exitCode === null && link.signalCode === null) await once(link, 'exit')
     }
-    const [said] = await Promise.race([once(link.stdout, 'data'), once(link, 'exit')])
-    if (String(said) !== 'up\n') throw new Error(`the slow link did not come up: ${said}`)
+    const [said] = await Promise.race([once(createInterface(link.stdout), 'line'), once(link, 'exit')])
+    if (said !== 'up') throw new Error(`the slow link did not come up: ${said}`)
     return host
   }
 
