@@ -138,7 +138,7 @@ export class SshHost {
     if (spare === undefined || this.#sessions > 1) return
     this.#spare = undefined
     this.#sessions--
-    spare.endInput() // its shell waits for nothing else
+    spare.end()
   }
 
   async #startBeside(lease: Lease, worker: WorkerCommand, connecting: Connecting): Promise<Reached> {

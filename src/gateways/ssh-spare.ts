@@ -10,6 +10,8 @@ import type { Transport, TransportEnd, TransportEvents } from '../transports/tra
 const WAIT = `sh -c 'IFS= read -r line && eval "exec $line"'`
 // Logins that print do so in a few chunks; one that goes on is not waited with.
 const MAX_EARLY = 64
+// What a shell takes to leave; a login that runs something else instead does not.
+const LEAVE_MS = 500
 
 /** It had ended before it could become anything, which was not known when it was taken. Another session may well do. */
 export class SpareEnded extends Error {}
@@ -67,6 +69,13 @@ export class SpareSession implements Transport {
     this.#isTaken = true
     this.#transport.write([Buffer.from(`${command}\n`)])
     return true
+  }
+
+  /** Nobody will need it. */
+  end(): void {
+    this.#transport.endInput() // its shell waits for nothing else
+    const timer = setTimeout(() => this.#transport.kill('SIGKILL'), LEAVE_MS).unref()
+    void this.ended.then(() => clearTimeout(timer))
   }
 
   start(events: TransportEvents): void {

@@ -77,7 +77,7 @@ export class Ssh2Session implements Transport {
   /** The signal is a wish that not every server hears; the end of its stdin is what a worker leaves by, with all that it started. */
   kill(signal: 'SIGTERM' | 'SIGKILL'): void {
     if (this.#hasClosed || this.#hasEnded) return
-    this.#channel.signal(signal.slice('SIG'.length))
+    sendSignal(this.#channel, signal.slice('SIG'.length))
     if (signal !== 'SIGKILL') return
     this.#channel.close()
     this.#confirmation ??= setTimeout(() => {
@@ -102,4 +102,18 @@ export class Ssh2Session implements Transport {
       : (this.#owner.fault ?? this.#refusal ?? new Error(`${this.#owner.address} closed the session without a word`))
     this.#events.onEnd({ exitCode: this.#exitCode, signal: this.#signal, error })
   }
+}
+
+/** What of ssh2's own state is used. */
+interface Internals {
+  readonly outgoing?: { readonly id: number; readonly state: string }
+  readonly _client?: { readonly _protocol?: { signal?(id: number, name: string): void } }
+}
+
+/** ssh2 sends none once the input was ended, which is just when one is wanted; to SSH that is all the same (RFC 4254, 6.9). */
+function sendSignal(channel: ClientChannel, name: string): void {
+  const { outgoing, _client: client } = channel as unknown as Internals // declared nowhere
+  if (outgoing?.state === 'eof' || (outgoing?.state === 'open' && !channel.writable))
+    client?._protocol?.signal?.(outgoing.id, name)
+  else channel.signal(name)
 }
