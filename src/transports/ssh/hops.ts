@@ -1,8 +1,8 @@
 /** The stream on which SSH is spoken to a host: a TCP connection, the stdio of a ProxyCommand, or a channel through the hosts of ProxyJump. */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
-import { createConnection, isIP } from 'node:net'
 import { Duplex } from 'node:stream'
 import type { Connecting } from '../connecting.js'
+import { connectTcp } from '../tcp.js'
 import { unlessAborted } from '../unless-aborted.js'
 import type { ResolvedHost } from './host.js'
 import { resolveHost } from './resolve.js'
@@ -93,48 +93,23 @@ function hopThrough(jumpHost: JumpHost, stream: Duplex): Hop {
   }
 }
 
-function openTcp(host: ResolvedHost, connecting: Connecting): Promise<Hop> {
+async function openTcp(host: ResolvedHost, connecting: Connecting): Promise<Hop> {
   const { hostname, port, addressFamily, bindAddress, connectTimeout } = host
+  const { signal } = connecting
+  const family = { any: undefined, inet: 4, inet6: 6 } as const
   const onFound = (): void => connecting.enter('connect', `${hostname} port ${port}`)
-  if (isIP(hostname) !== 0) onFound()
-  return new Promise((resolve, reject) => {
-    const socket = createConnection({
-      host: hostname,
-      port,
-      family: { any: 0, inet: 4, inet6: 6 }[addressFamily],
-      noDelay: true,
-      autoSelectFamily: true,
-      ...(bindAddress === undefined ? {} : { localAddress: bindAddress }),
-    })
-    const fail = (error: unknown): void => {
-      clearTimeout(timer)
-      connecting.signal.removeEventListener('abort', onAbort)
-      socket.destroy()
-      reject(error)
-    }
-    const onAbort = (): void => fail(connecting.signal.reason)
-    const timer =
-      connectTimeout === undefined
-        ? undefined
-        : setTimeout(() => fail(tcpFault(host, { code: 'ETIMEDOUT' })), connectTimeout * 1000)
-    // For good: an error that nobody listens to ends the process.
-    socket.on('error', (error) => fail(tcpFault(host, error)))
-    connecting.signal.addEventListener('abort', onAbort)
-    socket.once('lookup', (error) => {
-      if (!error) onFound()
-    })
-    socket.once('connect', () => {
-      clearTimeout(timer)
-      connecting.signal.removeEventListener('abort', onAbort)
-      resolve({
-        stream: socket,
-        isAnswered: true,
-        keepAlive: (isWanted) => void socket[isWanted ? 'ref' : 'unref'](),
-        close: () => void socket.destroy(),
-        lastWords: () => '',
-      })
-    })
+  const timeoutMs = connectTimeout === undefined ? undefined : connectTimeout * 1000
+  const options = { hostname, port, family: family[addressFamily], bindAddress, timeoutMs, onFound }
+  const socket = await connectTcp(options, signal).catch((error: unknown) => {
+    throw signal.aborted || !(error instanceof Error) ? error : tcpFault(host, error)
   })
+  return {
+    stream: socket,
+    isAnswered: true,
+    keepAlive: (isWanted) => void socket[isWanted ? 'ref' : 'unref'](),
+    close: () => void socket.destroy(),
+    lastWords: () => '',
+  }
 }
 
 function openCommand(host: ResolvedHost, command: string, connecting: Connecting): Promise<Hop> {

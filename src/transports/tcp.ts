@@ -1,0 +1,63 @@
+/** A TCP connection, made with everything that a gateway wants of one. */
+import { createConnection, isIP, type Socket } from 'node:net'
+
+// What a dead host is noticed by when nothing is sent: the defaults of systems are hours.
+const PROBE_AFTER_MS = 15_000
+
+/** Where to, and how. */
+export interface TcpOptions {
+  readonly hostname: string
+  readonly port: number
+  /** 4 or 6; both are tried, a moment apart, when absent. */
+  readonly family?: 4 | 6 | undefined
+  readonly bindAddress?: string | undefined
+  /** Fails with ETIMEDOUT after so long. */
+  readonly timeoutMs?: number | undefined
+  /** Called when the name has been found, or was an address. */
+  onFound?(): void
+}
+
+/**
+ * Connects. Errors of the socket are listened to for good: one that nobody listens to ends the process.
+ *
+ * @throws The system's error, with its `code`; whatever `signal` was aborted with.
+ */
+export function connectTcp(options: TcpOptions, signal: AbortSignal): Promise<Socket> {
+  const { hostname, port, family, bindAddress, timeoutMs } = options
+  if (isIP(hostname) !== 0) options.onFound?.()
+  return new Promise((resolve, reject) => {
+    const socket = createConnection({
+      host: hostname,
+      port,
+      family: family ?? 0,
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: PROBE_AFTER_MS,
+      autoSelectFamily: true,
+      ...(bindAddress === undefined ? {} : { localAddress: bindAddress }),
+    })
+    const settle = (): void => {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', onAbort)
+    }
+    const fail = (error: unknown): void => {
+      settle()
+      socket.destroy()
+      reject(error)
+    }
+    const onAbort = (): void => fail(signal.reason)
+    const late = (): void =>
+      fail(Object.assign(new Error(`${hostname} port ${port} does not answer`), { code: 'ETIMEDOUT' }))
+    const timer = timeoutMs === undefined ? undefined : setTimeout(late, timeoutMs)
+    socket.on('error', fail)
+    socket.once('lookup', (error) => {
+      if (!error) options.onFound?.()
+    })
+    socket.once('connect', () => {
+      settle()
+      resolve(socket)
+    })
+    signal.addEventListener('abort', onAbort)
+    if (signal.aborted) onAbort()
+  })
+}
