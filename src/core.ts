@@ -27,6 +27,7 @@ export { dumps, loads } from './protocol/codec.js'
 export * from './protocol/times.js'
 export * from './protocol/values.js'
 export type { Asking, Prompt, Question } from './transports/connecting.js'
+export { socketServerFile } from './transports/socket/server-file.js'
 
 // URLs, regular expressions, errors and registered classes may be sent; superjson itself is loaded when the first one is.
 useSuperjson()

@@ -45,6 +45,26 @@ program
     process.exitCode = await doctor(specs, options)
   })
 
+program
+  .command('serve')
+  .description('serve gateways on a socket; prints the spec that reaches it')
+  .option('--host <address>', 'the address to listen on (default: 127.0.0.1)')
+  .option('--port <number>', 'the port to listen on (default: a free one)')
+  .option(
+    '--token-file <file>',
+    'a file with the token that clients must know (default: the variable TENDRIL_TOKEN, else a file of yours)',
+  )
+  .option('--python <command>', 'the interpreter that serves, and that workers are (default: python3, else python)')
+  .option('--max-connections <number>', 'workers at a time (default: 64)')
+  .option('--tls', 'encrypt connections; needs --cert and --key')
+  .option('--cert <file>', 'the certificate chain, in PEM')
+  .option('--key <file>', 'the private key of the certificate, in PEM')
+  .option('--print', 'print the server, one Python file, for a host without Node')
+  .action(async (options: Record<string, string | boolean>) => {
+    const { serve } = await import('./serve.js')
+    process.exitCode = await serve(options)
+  })
+
 function collect(value: string, before: string[]): string[] {
   return [...before, value]
 }

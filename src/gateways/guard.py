@@ -5,6 +5,7 @@ started, and what a crash left unsent in the output pipes it passes on to the re
 """
 import os
 import select
+import sys
 import time
 
 from _tendril import READ_BYTES, private, signal, worker
@@ -39,7 +40,8 @@ def watch(lifeline):
         os.close(fd)
     poll = select.poll()
     poll.register(lifeline, select.POLLIN)
-    poll.register(worker.fd_in, 0)  # no events: only the hang-up, which is always told
+    # No events: only the hang-up, which is always told; of a socket only by a name that not every system and Python has.
+    poll.register(worker.fd_in, getattr(select, 'POLLRDHUP', 0x2000 if sys.platform.startswith('linux') else 0))
     if lifeline not in [fd for fd, _ in poll.poll()]:
         poll.unregister(worker.fd_in)
         poll.poll(GRACE * 1000)

@@ -4,6 +4,7 @@ import { XSpecError } from '../errors.js'
 import type { Connecting } from '../transports/connecting.js'
 import { openDeferred, type Reached } from '../transports/deferred.js'
 import { splitWords } from '../transports/shell-words.js'
+import { askExecnet } from '../transports/socket/execnet.js'
 import { socketFault } from '../transports/socket/faults.js'
 import { type StartRequest, shakeHands } from '../transports/socket/handshake.js'
 import { startTls } from '../transports/socket/tls.js'
@@ -18,7 +19,7 @@ export const socket: GatewayKind = {
   summary: 'a socket server',
   open: (spec, { connecting, loaderLine }) => {
     const place = parsePlace(spec)
-    const token = readToken(spec.tokenFile)
+    const token = spec.insecure ? undefined : readToken(spec.tokenFile)
     const python = spec.python === undefined ? null : splitWords(spec.python)
     const request = { python, loader: loaderLine, env: spec.env }
     const transport = openDeferred({
@@ -49,7 +50,7 @@ function parsePlace(spec: XSpec): Place {
 async function reach(
   spec: XSpec,
   { hostname, port, address }: Place,
-  token: string,
+  token: string | undefined,
   request: StartRequest,
   connecting: Connecting,
   given: AbortSignal,
@@ -63,7 +64,9 @@ async function reach(
     const { ca, fingerprint } = spec
     const stream = spec.tls ? await startTls(tcp, { hostname, ca, fingerprint }, signal) : tcp
     connecting.enter('authenticate', address)
-    const answer = await shakeHands(stream, token, request, signal)
+    const answer = await (token === undefined
+      ? askExecnet(stream, request, signal)
+      : shakeHands(stream, token, request, signal))
     connecting.enter('python', spec.python)
     const preamble = (): Promise<void> =>
       answer().catch((error: unknown) => {

@@ -12,7 +12,10 @@ const keyRows = {
   ws: { takes: 'text', summary: 'the URL of a WebSocket server' },
   vagrant_ssh: { takes: 'text', summary: 'a Vagrant machine, reached with the ssh settings that vagrant tells' },
   via: { takes: 'text', summary: 'the id of the gateway that opens this one' },
-  token_file: { takes: 'text', summary: 'a file with the token of the server; the variable TENDRIL_TOKEN when absent' },
+  token_file: {
+    takes: 'text',
+    summary: 'a file with the token of the server; TENDRIL_TOKEN or ~/.config/tendril/token when absent',
+  },
   tls: { takes: 'nothing', summary: 'the socket server is spoken to with TLS' },
   ca: { takes: 'text', summary: 'a file with the certificates that may vouch for the server' },
   fingerprint: {

@@ -22,11 +22,11 @@ export function endingSuite(subject: Subject): void {
     process.kill(pid, 'SIGSTOP') // or it might still answer
     waiting.push(channel.receive({ timeout: 10_000 }), gateway.remoteStatus())
     process.kill(pid, 'SIGKILL')
-    const end = subject.endBy('SIGKILL')
+    const { reason, ...end } = subject.killedBy('SIGKILL')
     for (const outcome of await Promise.allSettled(waiting)) {
       expect(outcome).toMatchObject({ status: 'rejected', reason: { code: 'ERR_GATEWAY_CLOSED', ...end } })
     }
-    expect(await gateway.closed).toMatchObject({ reason: 'signal' in end ? 'killed' : 'exited', ...end })
+    expect(await gateway.closed).toMatchObject({ reason, ...end })
   })
 
   it('tells the exit code and the last words of a worker that left by itself', async () => {
@@ -34,17 +34,19 @@ export function endingSuite(subject: Subject): void {
     const channel = gateway.remoteExec(
       'import os, sys\nsys.stderr.write("no more paper\\n"); sys.stderr.flush(); os._exit(7)',
     )
+    const { reason, ...end } = subject.exitedWith(7)
     const stderrTail = subject.lastWords('no more paper\n')
-    await expect(channel.receive()).rejects.toMatchObject({ exitCode: 7, stderrTail })
+    await expect(channel.receive()).rejects.toMatchObject({ ...end, stderrTail })
     await expect(channel.receive()).rejects.toThrow(GatewayClosedError)
-    expect(await gateway.closed).toMatchObject({ reason: 'exited', exitCode: 7 })
+    expect(await gateway.closed).toMatchObject({ reason, ...end })
   })
 
   it('tells the last words of a crash', async () => {
     const gateway = await subject.open()
     const channel = gateway.remoteExec('import os\nos.write(2, b"Fatal: about to abort\\n")\nos.abort()')
+    const { reason: _, ...end } = subject.killedBy('SIGABRT')
     const stderrTail = subject.lastWords(expect.stringContaining('about to abort'))
-    await expect(channel.receive()).rejects.toMatchObject({ ...subject.endBy('SIGABRT'), stderrTail })
+    await expect(channel.receive()).rejects.toMatchObject({ ...end, stderrTail })
   })
 
   it('delivers the items that arrived before a worker was killed', async () => {

@@ -15,6 +15,8 @@ export interface Way {
   readonly losesLastWords?: boolean
   /** The exit code that stands for every signal, on a way that does not tell which. */
   readonly codeOfSignals?: number
+  /** Nobody is there to tell how a worker ended. */
+  readonly tellsNoEnd?: boolean
   /** Ends what the gateways led to. */
   readonly stop?: () => Promise<void>
 }
@@ -66,9 +68,15 @@ export class Subject {
   }
 
   /** What must be known of a worker that a signal has ended. */
-  endBy(signal: string): { exitCode: number } | { signal: string } {
+  killedBy(signal: string): { reason: string; exitCode?: number; signal?: string } {
+    if (this.#way?.tellsNoEnd === true) return { reason: 'lost' }
     const exitCode = this.#way?.codeOfSignals
-    return exitCode === undefined ? { signal } : { exitCode }
+    return exitCode === undefined ? { reason: 'killed', signal } : { reason: 'exited', exitCode }
+  }
+
+  /** What must be known of a worker that left by itself. */
+  exitedWith(exitCode: number): { reason: string; exitCode?: number } {
+    return this.#way?.tellsNoEnd === true ? { reason: 'lost' } : { reason: 'exited', exitCode }
   }
 
   async start(): Promise<void> {

@@ -5,7 +5,7 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { Duplex } from 'node:stream'
 
-const GREETING = 'TENDRIL 1 '
+export const GREETING = 'TENDRIL 1 '
 const NONCE_BYTES = 32
 const MAX_LINE_BYTES = 256
 
@@ -72,8 +72,12 @@ function faultOf(line: string): HandshakeFault {
   return new HandshakeFault('protocol', `it said ${JSON.stringify(line.slice(0, 80))}`)
 }
 
-/** A line, and nothing of what comes behind it. */
-function readLine(stream: Duplex, signal: AbortSignal): Promise<string> {
+/**
+ * A line, and nothing of what comes behind it.
+ *
+ * @throws {@link HandshakeFault} when it is too long, or does not come; the reason of `signal`.
+ */
+export function readLine(stream: Duplex, signal: AbortSignal): Promise<string> {
   return new Promise((resolve, reject) => {
     const settle = (done: () => void): void => {
       stream.off('readable', read).off('end', onEnd).off('close', onEnd).off('error', onError)

@@ -9,6 +9,7 @@ from __future__ import print_function
 
 import argparse
 import binascii
+import errno
 import hashlib
 import hmac
 import json
@@ -258,7 +259,6 @@ def close(stream):
 def start(request, python, stream):
     argv = [str(word) for word in request['python'] or [python]] + ['-c', str(request['loader'])]
     variables = dict(os.environ)
-    variables.pop('TENDRIL_TOKEN', None)
     variables.update((str(name), str(value)) for name, value in request['env'].items())
     group = {} if os.name != 'posix' else {'preexec_fn': os.setsid} if sys.version_info[0] == 2 else {'start_new_session': True}
     ends = stream if stream is not None else subprocess.PIPE
@@ -330,17 +330,34 @@ def tls_context(options):
 
 
 def read_token(path):
-    """From a file that only its owner may read, or from the environment."""
-    if path is None:
-        token = os.environ.get('TENDRIL_TOKEN', '')
-    else:
-        if os.name == 'posix' and os.stat(path).st_mode & 0o077:
-            sys.exit('tendril serve: others may read %s; run "chmod 600" on it' % path)
-        with open(path) as file:
-            token = file.read().strip()
+    """From a file that only its owner may read."""
+    if os.name == 'posix' and os.stat(path).st_mode & 0o077:
+        sys.exit('tendril serve: others may read %s; run "chmod 600" on it' % path)
+    with open(path) as file:
+        return file.read().strip()
+
+
+def make_token_file():
+    """The file that clients of this user look into by themselves; it is made where there is none."""
+    folder = os.path.join(os.environ.get('XDG_CONFIG_HOME') or os.path.join(os.path.expanduser('~'), '.config'), 'tendril')
+    path = os.path.join(folder, 'token')
+    if not os.path.isdir(folder):
+        os.makedirs(folder, 0o700)
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as e:
+        if e.errno != errno.EEXIST:
+            raise
+        return path
+    with os.fdopen(fd, 'w') as file:
+        file.write(binascii.hexlify(os.urandom(NONCE_BYTES)).decode('ascii') + '\n')
+    return path
+
+
+def check_token(token, origin):
     if len(token) < MIN_TOKEN:
-        sys.exit('tendril serve: %s has no token of at least %d characters; make one with '
-                 '"python3 -c \'import secrets; print(secrets.token_urlsafe(32))\'"' % (path or 'TENDRIL_TOKEN', MIN_TOKEN))
+        sys.exit('tendril serve: %s has no token of at least %d characters; make one with "python3 -c \'import secrets; '
+                 'print(secrets.token_urlsafe(32))\'"' % (origin, MIN_TOKEN))
     return token.encode('utf-8')
 
 
@@ -353,13 +370,17 @@ def parse(argv):
     parser = argparse.ArgumentParser(prog='tendril serve', description='Serves gateways on a socket.')
     parser.add_argument('--host', default='127.0.0.1', help='the address to listen on (default: %(default)s)')
     parser.add_argument('--port', type=int, default=0, help='the port to listen on (default: a free one)')
-    parser.add_argument('--token-file', help='a file with the token (default: the variable TENDRIL_TOKEN)')
+    parser.add_argument('--token-file', help='a file with the token (default: the variable '
+                        'TENDRIL_TOKEN, else ~/.config/tendril/token, which is made when it is not there)')
+    parser.add_argument('--token', help=argparse.SUPPRESS)
     parser.add_argument('--python', default=sys.executable, help='the interpreter of workers (default: %(default)s)')
     parser.add_argument('--max-connections', type=int, default=64, help='workers at a time (default: %(default)s)')
     parser.add_argument('--tls', action='store_true', help='encrypt connections; needs --cert and --key')
     parser.add_argument('--cert', help='the certificate chain, in PEM')
     parser.add_argument('--key', help='the private key of the certificate, in PEM')
     options = parser.parse_args(argv)
+    if options.token:
+        parser.error('everybody on this machine could read a token on a command line: use --token-file or TENDRIL_TOKEN')
     if options.tls and not (options.cert and options.key):
         parser.error('--tls needs --cert and --key')
     return options
@@ -367,21 +388,26 @@ def parse(argv):
 
 def main(argv):
     options = parse(argv)
-    server = Server(options, read_token(options.token_file))
-    os.environ.pop('TENDRIL_TOKEN', None)
+    token = os.environ.pop('TENDRIL_TOKEN', '')
+    file = options.token_file or (None if token else make_token_file())
+    server = Server(options, check_token(read_token(file) if file else token, file or 'TENDRIL_TOKEN'))
     host, port = server.listener.getsockname()[:2]
     name = '[%s]' % host if ':' in host else host
     keys = ['socket=%s:%d' % (name, port)] + (['tls'] if options.tls else [])
-    keys += ['token_file=%s' % os.path.abspath(options.token_file)] if options.token_file else []
+    keys += ['token_file=%s' % os.path.abspath(file)] if file else []
     if not options.tls and not is_loopback(host):
         say('whoever is on the way can read and change what is said: use --tls, or an SSH gateway')
     print('//'.join(keys))
     sys.stdout.flush()
 
+    stops = (signal.SIGTERM, signal.SIGINT)
+
     def leave(number, frame):
+        for number in stops:
+            signal.signal(number, signal.SIG_IGN)  # once is enough
         raise SystemExit(0)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in stops:
         signal.signal(number, leave)
     try:
         server.serve()
