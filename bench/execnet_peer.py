@@ -249,6 +249,40 @@ def ssh_bytes():
     return {'toWorker': timed_ms(to_worker), 'toController': timed_ms(to_controller)}
 
 
+def open_socket():
+    return execnet.makegateway(bed['execnet'])
+
+
+def socket_round_trips():
+    channel = open_socket().remote_exec(ECHO)
+
+    def run(times):
+        for i in range(times):
+            channel.send(i)
+            channel.receive()
+
+    run(ROUND_TRIPS)
+    return {'each': timed_ms(run, ROUND_TRIPS) * 1e3 / ROUND_TRIPS}
+
+
+def socket_bytes():
+    item = b'x' * (64 << 20)
+    gateway = open_socket()
+    sink = gateway.remote_exec(CONFIRM)
+    source = gateway.remote_exec(MAKE_BYTES + SEND_ON_DEMAND)
+    source.send(len(item))
+
+    def to_worker():
+        sink.send(item)
+        sink.receive()
+
+    def to_controller():
+        source.send(1)
+        source.receive()
+
+    return {'toWorker': timed_ms(to_worker), 'toController': timed_ms(to_controller)}
+
+
 works = {
     'roundtrip-pinned': round_trips,
     'roundtrip-free': round_trips,
@@ -263,6 +297,8 @@ works = {
     'unread': unread,
     'channels': many_channels,
     'execs': many_execs,
+    'socket-roundtrip': socket_round_trips,
+    'socket-bytes': socket_bytes,
     'ssh-roundtrip': ssh_round_trips,
     'ssh-gateways': ssh_gateways,
     'ssh-bytes': ssh_bytes,

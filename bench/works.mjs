@@ -2,6 +2,7 @@
 // are in tendril_side.mjs, raw.mjs and (under the work's name) execnet_peer.py; each runs in a process of its own and
 // gives figures by key, and less is better in all of them. README.md says how rows and bars read.
 import * as raw from './raw.mjs'
+import * as socket from './socket_side.mjs'
 import * as sshRaw from './ssh_raw.mjs'
 import * as ssh from './ssh_side.mjs'
 import * as tendril from './tendril_side.mjs'
@@ -93,6 +94,33 @@ export const works = [
   },
   repeated('channels', `${CHANNELS} channels`, tendril.manyChannels),
   repeated('execs', `${EXECS} execs`, tendril.manyExecs),
+  {
+    name: 'socket-roundtrip',
+    bed: 'socket',
+    rows: [{ key: 'each', title: 'round trip, socket', unit: 'µs', bar: { execnet: 1.5 } }],
+    tendril: socket.socketRoundTrips,
+  },
+  {
+    name: 'socket-bytes',
+    bed: 'socket',
+    // What stands in the column of the raw pipe is popen.
+    rows: [
+      {
+        key: 'toWorker',
+        title: `${socket.SOCKET_MIB} MiB over a socket to the worker`,
+        unit: 'ms',
+        bar: { raw: 1.43 },
+      },
+      {
+        key: 'toController',
+        title: `${socket.SOCKET_MIB} MiB over a socket to the controller`,
+        unit: 'ms',
+        bar: { raw: 1.43 },
+      },
+    ],
+    raw: socket.popenBytes,
+    tendril: socket.socketBytes,
+  },
   {
     name: 'ssh-roundtrip',
     bed: 'loopback',

@@ -9,7 +9,7 @@ import {
   TimeoutError,
 } from '../errors.js'
 import { ConnectFault } from '../transports/connecting.js'
-import type { TransportEnd } from '../transports/transport.js'
+import { LinkClosed, type TransportEnd } from '../transports/transport.js'
 import { faultText, meansUnreachable } from './system-faults.js'
 
 /** How a gateway ended. */
@@ -37,7 +37,8 @@ export interface EndFacts {
 /** Puts together how it ended. */
 export function gatewayEnd(name: string, end: TransportEnd, facts: EndFacts): GatewayEnd {
   const isOurDoing = facts.wasAsked && facts.wasGivenUp
-  const fault = facts.fault ?? (isOurDoing ? undefined : end.error)
+  const isNoNews = isOurDoing || (facts.wasAsked && end.error instanceof LinkClosed)
+  const fault = facts.fault ?? (isNoNews ? undefined : end.error)
   const error = fault instanceof ConnectFault && !facts.wasReady ? fault.errorFor(name) : fault
   const peaceful = facts.wasAsked ? 'terminated' : 'exited'
   const isKilled = end.signal !== undefined && !isOurDoing

@@ -78,7 +78,6 @@ async function reach(
         address,
         preamble,
         keepAlive: (isWanted) => void connection[isWanted ? 'ref' : 'unref'](),
-        describe: (error) => error ?? new Error(`${address} closed the connection`),
       }),
     }
   } catch (error) {

@@ -1,6 +1,6 @@
 /** A stream that is connected to a far end, as a transport: a socket, encrypted or not. */
 import type { Duplex } from 'node:stream'
-import type { Transport, TransportEvents } from './transport.js'
+import { LinkClosed, type Transport, type TransportEvents } from './transport.js'
 
 /** What is known of a stream beside its bytes. */
 export interface StreamOptions {
@@ -9,8 +9,6 @@ export interface StreamOptions {
   keepAlive(isWanted: boolean): void
   /** Read before anything else: what stands ahead of the far end's first byte. What it throws is how the transport ends. */
   readonly preamble?: (() => Promise<void>) | undefined
-  /** Puts the end of the stream into words. */
-  describe?(error: Error | undefined): Error
 }
 
 /** Takes over a stream; its errors must have been listened to from the beginning. */
@@ -83,6 +81,7 @@ class StreamTransport implements Transport {
     if (this.#hasEnded || this.#events === undefined) return
     this.#hasEnded = true
     this.#options.keepAlive(false)
-    this.#events.onEnd({ error: this.#options.describe?.(this.#error) ?? this.#error })
+    const { address } = this.#options
+    this.#events.onEnd({ error: this.#error ?? new LinkClosed(`${address} closed the connection`) })
   }
 }

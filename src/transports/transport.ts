@@ -8,6 +8,9 @@ export interface TransportEnd {
   readonly error?: Error | undefined
 }
 
+/** The far end closed the link, and nobody can tell how it ended: no failure when it had been asked to leave. */
+export class LinkClosed extends Error {}
+
 /** Who owns a transport. Calls come in the order of the stream; nothing follows `onEnd`. */
 export interface TransportEvents {
   onChunk(chunk: Uint8Array): void

@@ -174,12 +174,11 @@ class Server(object):
             self.workers[worker.pid] = worker
         say('%s has the worker with pid %d' % (address, worker.pid))
         try:
-            if is_direct:
-                stream.close()  # it is the worker's alone
-            else:
+            if not is_direct:
                 relay(stream, worker)
             worker.wait()
         finally:
+            shut(stream, socket.SHUT_RDWR)  # what the worker left behind may hold it open
             with self.lock:
                 del self.workers[worker.pid]
 
