@@ -1,0 +1,1 @@
+channel.send("over a socket")
