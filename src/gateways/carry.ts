@@ -1,16 +1,15 @@
-/** Has one gateway's worker start an interpreter beside it and carry its bytes: what `via=` is, and crowded hosts need. */
+/** Has one gateway's worker start a process beside it, or connect from there, and carry the bytes: what `via=` is, and crowded hosts need. */
 import { readFileSync } from 'node:fs'
+import type { Channel } from '../channels/channel.js'
 import { openChannelTransport } from '../transports/channel.js'
+import type { Command } from '../transports/origin.js'
+import type { TcpOptions } from '../transports/tcp.js'
 import type { Transport } from '../transports/transport.js'
 import type { Gateway } from './gateway.js'
 
-const source = readFileSync(new URL('./via_remote.py', import.meta.url), 'utf8')
-
-/** What is started there. */
-export interface CarriedCommand {
-  /** The words of the command; `null` stands for the interpreter of the carrier. */
-  readonly argv: readonly (string | null)[]
-  readonly env: Readonly<Record<string, string>>
+const source = {
+  text: readFileSync(new URL('./via_remote.py', import.meta.url), 'utf8'),
+  name: '<tendril>/via_remote.py',
 }
 
 /**
@@ -18,10 +17,16 @@ export interface CarriedCommand {
  *
  * @param address - What to call where it is.
  */
-export function carry(carrier: Gateway, { argv, env }: CarriedCommand, address: string): Transport {
-  const channel = carrier.remoteExec(
-    { text: source, name: '<tendril>/via_remote.py', function: 'carry' },
-    { argv: [...argv], env: { ...env } },
-  )
+export function carry(carrier: Gateway, { argv, env }: Command, address: string): Transport {
+  const channel = carrier.remoteExec({ ...source, function: 'carry' }, { argv: [...argv], env: { ...env } })
   return openChannelTransport(channel, address)
+}
+
+/** The channel of a connection that a carrier's worker is to make. It says first whether it could. */
+export function carryConnection(
+  carrier: Gateway,
+  { hostname, port, timeoutMs }: TcpOptions,
+): Channel<unknown, unknown, Gateway> {
+  const timeout = timeoutMs === undefined ? null : timeoutMs / 1000
+  return carrier.remoteExec({ ...source, function: 'connect' }, { host: hostname, port, timeout })
 }

@@ -2,6 +2,7 @@
 import { MultiChannel } from '../channels/multi-channel.js'
 import { XSpecError } from '../errors.js'
 import type { Prompt } from '../transports/connecting.js'
+import { here } from '../transports/origin.js'
 import { loaderLine } from './bootstrap.js'
 import { Gateway } from './gateway.js'
 import { readSpecs } from './hosts-file.js'
@@ -11,6 +12,7 @@ import { type OnPhase, Opening } from './opening.js'
 import { type OnOutput, printOutput } from './output.js'
 import type { Source } from './source.js'
 import type { TerminateReport } from './termination.js'
+import { originVia } from './via.js'
 import { XSpec } from './xspec.js'
 
 /** How a group opens its gateways. */
@@ -176,18 +178,22 @@ export class Group implements Iterable<Gateway>, AsyncDisposable {
 
   #openKind(kind: GatewayKind, spec: XSpec, connecting: Opening): Opened {
     try {
-      const gatewayWithId = (id: string): Gateway => this.#carrier(id, spec)
-      return kind.open(spec, { loaderLine: loaderLine(), gatewayWithId, connecting })
+      const carrier = this.#carrierOf(spec)
+      if (carrier !== undefined) connecting.follow(carrier)
+      const origin = carrier === undefined ? here : originVia(carrier)
+      return kind.open(spec, { loaderLine: loaderLine(), origin, connecting })
     } catch (error) {
       connecting.end(() => (error instanceof Error ? error : new Error(String(error))))
       throw error
     }
   }
 
-  #carrier(id: string, spec: XSpec): Gateway {
-    const gateway = this.#gateways.get(id)
+  #carrierOf(spec: XSpec): Gateway | undefined {
+    const { via } = spec
+    if (via === undefined) return undefined
+    const gateway = this.#gateways.get(via)
     if (gateway !== undefined) return gateway
-    throw new XSpecError(`via=${id} names no gateway of the group, in "${spec}"; open it first, with id=${id}`)
+    throw new XSpecError(`via=${via} names no gateway of the group, in "${spec}"; open it first, with id=${via}`)
   }
 
   async #whenReady(gateway: Gateway, signal: AbortSignal | undefined): Promise<Gateway> {

@@ -1,7 +1,7 @@
 /** What a kind of gateway is: one way to reach a Python, and all that tells it from the others. */
 import type { Connecting } from '../transports/connecting.js'
+import type { Origin } from '../transports/origin.js'
 import type { Transport } from '../transports/transport.js'
-import type { Gateway } from './gateway.js'
 import type { Hello } from './hello.js'
 import type { XSpec } from './xspec.js'
 
@@ -9,8 +9,8 @@ import type { XSpec } from './xspec.js'
 export interface KindContext {
   /** What the interpreter gets as its `-c` argument. */
   readonly loaderLine: string
-  /** The gateway of that id in the same group. */
-  gatewayWithId(id: string): Gateway
+  /** Where the way begins: this machine, or that of the gateway which `via=` names. */
+  readonly origin: Origin
   /** Takes the phases of the way, asks a person, and tells when the gateway is given up; `python` is the last phase that a kind enters. */
   readonly connecting: Connecting
 }

@@ -4,12 +4,11 @@ import type { GatewayKind } from './kind.js'
 import { popen } from './popen.js'
 import { socket } from './socket.js'
 import { ssh, vagrantSsh } from './ssh.js'
-import { via } from './via.js'
 import type { XSpec } from './xspec.js'
 import { xspecKeys } from './xspec-keys.js'
 
-/** All kinds. `via` comes first: its specs have another kind's key too, for the far side. */
-export const kinds: readonly GatewayKind[] = [via, popen, ssh, vagrantSsh, socket]
+/** All kinds, in the order in which help texts have them. */
+export const kinds: readonly GatewayKind[] = [popen, ssh, vagrantSsh, socket]
 
 // Keys of the table that choose a kind, so that a spec can be told what it lacks.
 const kindKeys = ['popen', 'ssh', 'vagrant_ssh', 'socket', 'ws']

@@ -24,6 +24,13 @@ export interface PhaseEvent {
 /** Takes the steps of gateways on their way, as they happen. */
 export type OnPhase = (event: PhaseEvent) => void
 
+/** What is known of a gateway that is to carry another one. */
+export interface Carrier {
+  readonly id: string
+  readonly isReceiving: boolean
+  readonly ready: Promise<unknown>
+}
+
 /** What a way is made with. */
 export interface OpeningOptions {
   readonly gateway: string
@@ -44,6 +51,9 @@ export class Opening implements Connecting {
   #phase: Phase | undefined
   #detail: string | undefined
   #hasEnded = false
+  /** What is entered while the carrier is still on its own way, to be told when it has arrived. */
+  #ahead: Pick<PhaseEvent, 'phase' | 'detail'> | undefined
+  #isFollowing = false
 
   constructor(options: OpeningOptions) {
     this.#options = options
@@ -71,7 +81,25 @@ export class Opening implements Connecting {
     this.#countdown.start()
   }
 
+  /** What a carrier still has to do on its own way is not charged to the gateway that it is to carry. */
+  follow(carrier: Carrier): void {
+    if (carrier.isReceiving) return
+    this.enter('connect', `via ${carrier.id}`)
+    this.#isFollowing = true
+    const resume = this.pause()
+    const goOn = (): void => {
+      this.#isFollowing = false
+      if (this.#ahead !== undefined) this.enter(this.#ahead.phase, this.#ahead.detail)
+      resume()
+    }
+    carrier.ready.then(goOn, resume)
+  }
+
   enter(phase: Phase, detail?: string): void {
+    if (this.#isFollowing) {
+      this.#ahead = { phase, detail }
+      return
+    }
     if (this.#hasEnded || (phase === this.#phase && detail === this.#detail)) return
     this.#phase = phase
     this.#detail = detail

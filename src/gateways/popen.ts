@@ -1,18 +1,29 @@
-/** Gateways to a Python started on this machine: `popen` or `popen//python=/usr/bin/python3.12`. */
-import { openProcess } from '../transports/process.js'
+/** Gateways to a Python started on this machine, or on that of a carrier: `popen`, `popen//python=/usr/bin/python3.12`, `popen//via=ID`. */
+import { splitWords } from '../transports/shell-words.js'
 import { pythonCommand, rememberShim } from './interpreter.js'
-import type { GatewayKind } from './kind.js'
+import type { GatewayKind, KindContext, Opened } from './kind.js'
+import type { XSpec } from './xspec.js'
 
 export const popen: GatewayKind = {
   key: 'popen',
-  summary: 'a child process of this one',
+  summary: 'a child process of this one, or of the gateway that via= names',
   open: (spec, context) => {
-    context.connecting.enter('python', spec.python)
+    const { origin, connecting, loaderLine } = context
+    if (origin.carrier !== undefined) return openBeside(spec, context)
+    connecting.enter('python', spec.python)
     const { argv, shimKey } = pythonCommand(spec)
     return {
-      transport: openProcess([...argv, '-c', context.loaderLine], { env: spec.env }),
+      transport: origin.start({ argv: [...argv, '-c', loaderLine], env: spec.env }),
       tried: argv,
       onHello: ({ executable }) => rememberShim(shimKey, executable),
     }
   },
+}
+
+/** Beside a carrier the interpreter is the carrier's own unless the spec names one. */
+function openBeside({ python, env }: XSpec, { origin, connecting, loaderLine }: KindContext): Opened {
+  const words = python === undefined ? [] : splitWords(python)
+  const tried = words.length > 0 ? words : [`the interpreter of ${origin.carrier}`]
+  connecting.enter('python', tried.join(' '))
+  return { transport: origin.start({ argv: [...(words.length > 0 ? words : [null]), '-c', loaderLine], env }), tried }
 }

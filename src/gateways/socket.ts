@@ -1,7 +1,5 @@
 /** Gateways to a server on a socket: `socket=10.0.0.4:8888//tls//token_file=…`, which `tendril serve` runs. */
-import type { Socket } from 'node:net'
 import { XSpecError } from '../errors.js'
-import type { Connecting } from '../transports/connecting.js'
 import { openDeferred, type Reached } from '../transports/deferred.js'
 import { splitWords } from '../transports/shell-words.js'
 import { askExecnet } from '../transports/socket/execnet.js'
@@ -10,21 +8,21 @@ import { type StartRequest, shakeHands } from '../transports/socket/handshake.js
 import { startTls } from '../transports/socket/tls.js'
 import { readToken } from '../transports/socket/token.js'
 import { openStream } from '../transports/stream.js'
-import { connectTcp } from '../transports/tcp.js'
-import type { GatewayKind } from './kind.js'
+import type { Connected } from '../transports/tcp.js'
+import type { GatewayKind, KindContext } from './kind.js'
 import type { XSpec } from './xspec.js'
 
 export const socket: GatewayKind = {
   key: 'socket',
   summary: 'a socket server',
-  open: (spec, { connecting, loaderLine }) => {
+  open: (spec, { connecting, loaderLine, origin }) => {
     const place = parsePlace(spec)
     const token = spec.insecure ? undefined : readToken(spec.tokenFile)
     const python = spec.python === undefined ? null : splitWords(spec.python)
     const request = { python, loader: loaderLine, env: spec.env }
     const transport = openDeferred({
       address: place.address,
-      open: (signal) => reach(spec, place, token, request, connecting, signal),
+      open: (signal) => reach(spec, place, token, request, { connecting, origin }, signal),
     })
     return { transport, tried: python ?? [`the interpreter of ${place.address}`] }
   },
@@ -52,17 +50,17 @@ async function reach(
   { hostname, port, address }: Place,
   token: string | undefined,
   request: StartRequest,
-  connecting: Connecting,
+  { connecting, origin }: Pick<KindContext, 'connecting' | 'origin'>,
   given: AbortSignal,
 ): Promise<Reached> {
   const signal = AbortSignal.any([given, connecting.signal])
-  let tcp: Socket | undefined
+  let tcp: Connected | undefined
   try {
     connecting.enter('resolve', hostname)
-    tcp = await connectTcp({ hostname, port, onFound: () => connecting.enter('connect', address) }, signal)
+    tcp = await origin.connect({ hostname, port, onFound: () => connecting.enter('connect', address) }, signal)
     if (spec.tls) connecting.enter('host key', address)
     const { ca, fingerprint } = spec
-    const stream = spec.tls ? await startTls(tcp, { hostname, ca, fingerprint }, signal) : tcp
+    const stream = spec.tls ? await startTls(tcp.stream, { hostname, ca, fingerprint }, signal) : tcp.stream
     connecting.enter('authenticate', address)
     const answer = await (token === undefined
       ? askExecnet(stream, request, signal)
@@ -72,16 +70,16 @@ async function reach(
       answer().catch((error: unknown) => {
         throw socketFault(address, error, spec.tls)
       })
-    const connection = tcp
+    const { keepAlive } = tcp
     return {
       transport: openStream(stream, {
         address,
         preamble,
-        keepAlive: (isWanted) => void connection[isWanted ? 'ref' : 'unref'](),
+        keepAlive,
       }),
     }
   } catch (error) {
-    tcp?.destroy()
+    tcp?.stream.destroy()
     throw signal.aborted ? error : socketFault(address, error, spec.tls)
   }
 }

@@ -1,11 +1,12 @@
 /** Gateways to hosts that `ssh` reaches: `ssh=web1`, `ssh=-p 5000 -i key user@host//python=python3.12`, `vagrant_ssh=default`. */
 import { statSync } from 'node:fs'
-import type { Connecting } from '../transports/connecting.js'
 import { openDeferred } from '../transports/deferred.js'
+import { here, type Origin } from '../transports/origin.js'
 import type { SshEngine } from '../transports/ssh/connection.js'
 import type { ResolvedHost } from '../transports/ssh/host.js'
 import { resolveHost } from '../transports/ssh/resolve.js'
 import { parseTarget, type SshTarget } from '../transports/ssh/target.js'
+import { unreachable } from '../transports/ssh/unreachable.js'
 import { vagrantTarget } from '../transports/ssh/vagrant.js'
 import type { GatewayKind, KindContext, Opened } from './kind.js'
 import { remotePython } from './remote-python.js'
@@ -31,11 +32,21 @@ export const vagrantSsh: GatewayKind = {
   },
 }
 
-const hosts = new Map<string, SshHost>()
+// Connections are shared by whoever sets out from the same place.
+const hostsByOrigin = new WeakMap<Origin, Map<string, SshHost>>()
+
+function hostsFrom(origin: Origin): Map<string, SshHost> {
+  let hosts = hostsByOrigin.get(origin)
+  if (hosts === undefined) {
+    hosts = new Map()
+    hostsByOrigin.set(origin, hosts)
+  }
+  return hosts
+}
 
 function openOn(
   spec: XSpec,
-  { connecting, loaderLine }: KindContext,
+  { connecting, loaderLine, origin }: KindContext,
   destination: string,
   targetOf: (signal: AbortSignal) => Promise<SshTarget>,
 ): Opened {
@@ -45,7 +56,7 @@ function openOn(
   const transport = openDeferred({
     address: destination,
     open: async (signal) => {
-      host ??= await findHost(spec, connecting, destination, () => targetOf(signal))
+      host ??= await findHost(spec, { connecting, origin }, destination, () => targetOf(signal))
       return host.start({ command, bareCommand, interpreter: spec.python }, connecting)
     },
     mayReopen: (error) => {
@@ -60,13 +71,14 @@ function openOn(
 
 async function findHost(
   spec: XSpec,
-  connecting: Connecting,
+  { connecting, origin }: Pick<KindContext, 'connecting' | 'origin'>,
   destination: string,
   target: () => Promise<SshTarget>,
 ): Promise<SshHost> {
   connecting.enter('resolve', destination)
   const resolved = await resolveHost(await target(), { signal: connecting.signal })
-  const engine = await engineFor(resolved, spec.engine)
+  const engine = await engineFor(resolved, spec.engine, origin)
+  const hosts = hostsFrom(origin)
   const key = JSON.stringify([engine.name, engine.name === 'ssh2' ? identityOf(resolved) : resolved])
   const known = hosts.get(key)
   if (known !== undefined) return known
@@ -83,11 +95,15 @@ function identityOf({ destination, sshArguments, ...identity }: ResolvedHost): P
 }
 
 /** ssh2, unless the user wants the other, or only that can do what is configured, or a master of the user's is waiting. */
-async function engineFor(host: ResolvedHost, wanted: XSpec['engine']): Promise<SshEngine> {
-  const needsOpenSsh = host.needsOpenSsh !== undefined || isSocket(host.controlPath)
-  if ((wanted ?? (needsOpenSsh ? 'openssh' : 'ssh2')) === 'openssh')
-    return (await import('../transports/ssh/openssh-engine.js')).opensshEngine
-  return (await import('../transports/ssh/ssh2-engine.js')).ssh2Engine
+async function engineFor(host: ResolvedHost, wanted: XSpec['engine'], origin: Origin): Promise<SshEngine> {
+  const needsOpenSsh = host.needsOpenSsh !== undefined || (origin === here && isSocket(host.controlPath))
+  if ((wanted ?? (needsOpenSsh ? 'openssh' : 'ssh2')) === 'ssh2')
+    return (await import('../transports/ssh/ssh2-engine.js')).ssh2EngineFrom(origin)
+  if (origin === here) return (await import('../transports/ssh/openssh-engine.js')).opensshEngine
+  throw unreachable(
+    'connect',
+    `${host.destination} needs the engine openssh${host.needsOpenSsh === undefined ? '' : ` (${host.needsOpenSsh})`}, which sets out from this machine only. Leave via=${origin.carrier} away, or log in with a key that ssh2 can use`,
+  )
 }
 
 function isSocket(path: string | undefined): boolean {

@@ -1,9 +1,13 @@
-"""Runs on a carrier: starts an interpreter beside it and carries its bytes over a channel (twin: src/transports/channel.ts).
+"""Runs on a carrier: starts a process beside it, or makes a connection from there, and carries the bytes over a channel.
 
-From the controller: bytes are input, None ends it, an int is a signal for the whole process group.
-To the controller: bytes are output, ('stderr', bytes) is that, ('exit', code) is the end; a code below 0 is a signal.
+The other halves are src/transports/channel.ts and src/transports/channel-stream.ts. Items of both: bytes are bytes, None ends them.
+Of a process besides: an int to it is a signal for its whole group; from it ('stderr', bytes) is that, ('exit', code) is the end,
+a code below 0 a signal, ('failed', code, text) that it did not start.
+A connection says None first, when it is there, or (code, text) when it cannot be made; a text is why it broke.
 """
+import errno
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -20,20 +24,28 @@ def carry(channel, argv, env):
         child = subprocess.Popen([word or sys.executable for word in argv], bufsize=0, env=variables, close_fds=True,
                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **start)
     except EnvironmentError as e:
-        channel.send(('failed', e.errno, str(e)))
+        channel.send(('failed', code_of(e), str(e)))
         return
-    pumps = [threading.Thread(target=pump, args=(child.stdout, channel.send)),
-             threading.Thread(target=pump, args=(child.stderr, lambda data: channel.send(('stderr', data))))]
-    for thread in pumps:
-        thread.daemon = True
-        thread.start()
-    feeder = threading.Thread(target=feed, args=(channel, child))
-    feeder.daemon = True
-    feeder.start()
+    pumps = [beside(pump, child.stdout, channel.send),
+             beside(pump, child.stderr, lambda data: channel.send(('stderr', data)))]
+    beside(feed, channel, child)
     code = child.wait()
     for thread in pumps:
         thread.join(0.25)  # a process that it forked may hold the pipes open
     channel.send(('exit', code))
+
+
+def beside(function, *args):
+    thread = threading.Thread(target=function, args=args)
+    thread.daemon = True
+    thread.start()
+    return thread
+
+
+def code_of(error):
+    if isinstance(error, socket.gaierror):
+        return 'ENOTFOUND'
+    return errno.errorcode.get(error.errno, '')
 
 
 def pump(stream, send):
@@ -42,9 +54,13 @@ def pump(stream, send):
         if not data:
             return
         try:
-            send(bytearray(data) if sys.version_info[0] == 2 else data)
+            send(sendable(data))
         except EOFError:
             return
+
+
+def sendable(data):
+    return bytearray(data) if sys.version_info[0] == 2 else data  # or it would go as text
 
 
 def feed(channel, child):
@@ -69,3 +85,46 @@ def write_all(fd, data):
     data = memoryview(data)
     while data:
         data = data[os.write(fd, data):]
+
+
+def connect(channel, host, port, timeout):
+    """Connects to a port; `timeout` is in seconds, or None."""
+    try:
+        stream = socket.create_connection((host, port), timeout)
+    except EnvironmentError as e:
+        channel.send((code_of(e) or 'ETIMEDOUT', str(e)))
+        return
+    stream.settimeout(None)
+    stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    stream.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    channel.send(None)
+    feeder = beside(feed_stream, channel, stream)
+    try:
+        while True:
+            data = stream.recv(READ_BYTES)
+            channel.send(sendable(data) if data else None)
+            if not data:
+                break
+        feeder.join()  # the other direction may go on
+    except EnvironmentError as e:
+        if not channel.isclosed():
+            channel.send(str(e))
+    finally:
+        stream.close()
+
+
+def feed_stream(channel, stream):
+    """Input, until the controller ends it, or closes the channel: then nothing is read any more, either."""
+    how = socket.SHUT_RDWR
+    try:
+        for item in channel:
+            if item is None:
+                how = socket.SHUT_WR
+                break
+            stream.sendall(item)
+        stream.shutdown(how)
+        if how == socket.SHUT_WR:
+            channel.waitclose()
+            stream.shutdown(socket.SHUT_RDWR)
+    except EnvironmentError:
+        pass  # the reading side tells

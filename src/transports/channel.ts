@@ -94,10 +94,7 @@ class ChannelTransport<G> implements Transport {
 
   #finish(events: TransportEvents, [what, code, text]: readonly unknown[]): void {
     if (what === 'failed') {
-      const error = Object.assign(new Error(String(text)), {
-        code: code === constants.errno.ENOENT ? 'ENOENT' : code === constants.errno.EACCES ? 'EACCES' : undefined,
-      })
-      return events.onEnd({ error })
+      return events.onEnd({ error: Object.assign(new Error(String(text)), { code: String(code) }) })
     }
     const number = Number(code)
     if (number >= 0) return events.onEnd({ exitCode: number })

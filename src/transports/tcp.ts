@@ -1,5 +1,6 @@
 /** A TCP connection, made with everything that a gateway wants of one. */
-import { createConnection, isIP, type Socket } from 'node:net'
+import { createConnection, isIP } from 'node:net'
+import type { Duplex } from 'node:stream'
 
 // What a dead host is noticed by when nothing is sent: the defaults of systems are hours.
 const PROBE_AFTER_MS = 15_000
@@ -17,12 +18,22 @@ export interface TcpOptions {
   onFound?(): void
 }
 
+/** A connection that is there. Errors of its stream are listened to for good: one that nobody listens to ends the process. */
+export interface Connected {
+  readonly stream: Duplex
+  /** Whether it keeps this process alive. */
+  keepAlive(isWanted: boolean): void
+}
+
 /**
- * Connects. Errors of the socket are listened to for good: one that nobody listens to ends the process.
+ * Connects.
  *
  * @throws The system's error, with its `code`; whatever `signal` was aborted with.
  */
-export function connectTcp(options: TcpOptions, signal: AbortSignal): Promise<Socket> {
+export type ConnectTcp = (options: TcpOptions, signal: AbortSignal) => Promise<Connected>
+
+/** Connects from this machine. */
+export const connectTcp: ConnectTcp = (options, signal) => {
   const { hostname, port, family, bindAddress, timeoutMs } = options
   if (isIP(hostname) !== 0) options.onFound?.()
   return new Promise((resolve, reject) => {
@@ -55,7 +66,7 @@ export function connectTcp(options: TcpOptions, signal: AbortSignal): Promise<So
     })
     socket.once('connect', () => {
       settle()
-      resolve(socket)
+      resolve({ stream: socket, keepAlive: (isWanted) => void socket[isWanted ? 'ref' : 'unref']() })
     })
     signal.addEventListener('abort', onAbort)
     if (signal.aborted) onAbort()

@@ -1,6 +1,6 @@
 /** TLS over a socket that is connected: whom we talk to is known by a certificate authority, or by the certificate itself. */
 import { readFileSync } from 'node:fs'
-import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { checkServerIdentity, connect, type TLSSocket } from 'node:tls'
 import { XSpecError } from '../../errors.js'
 
@@ -18,7 +18,7 @@ export interface TlsTrust {
  *
  * @throws The error of Node's TLS, with its `code`; {@link XSpecError} for a `ca` that cannot be read; the reason of `signal`.
  */
-export function startTls(socket: Socket, trust: TlsTrust, signal: AbortSignal): Promise<TLSSocket> {
+export function startTls(socket: Duplex, trust: TlsTrust, signal: AbortSignal): Promise<TLSSocket> {
   const { hostname } = trust
   const pinned = trust.fingerprint === undefined ? undefined : digits(trust.fingerprint)
   const ca = trust.ca === undefined ? {} : { ca: readCa(trust.ca) }

@@ -1,8 +1,8 @@
 /** The stream on which SSH is spoken to a host: a TCP connection, the stdio of a ProxyCommand, or a channel through the hosts of ProxyJump. */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
-import { Duplex } from 'node:stream'
+import { Duplex, PassThrough } from 'node:stream'
 import type { Connecting } from '../connecting.js'
-import { connectTcp } from '../tcp.js'
+import type { Origin } from '../origin.js'
 import { unlessAborted } from '../unless-aborted.js'
 import type { ResolvedHost } from './host.js'
 import { resolveHost } from './resolve.js'
@@ -35,29 +35,40 @@ export interface JumpHost {
 /** Logs in to a jump host over a stream. */
 export type ConnectJumpHost = (host: ResolvedHost, hop: Hop, connecting: Connecting) => Promise<JumpHost>
 
+/** How hops are made. */
+export interface HopOptions {
+  /** Where the first one begins. */
+  readonly origin: Origin
+  readonly connectJumpHost: ConnectJumpHost
+}
+
 // A chain of hosts that each jump through another is a loop long before.
 const MAX_HOPS = 16
+
+const LINGER_MS = 250
 
 /**
  * Opens the stream that the host's configuration asks for.
  *
  * @throws ConnectFault in phase `resolve` or `connect`, or what a jump host refused, which names it.
  */
-export function openHop(
-  host: ResolvedHost,
-  connecting: Connecting,
-  connectJumpHost: ConnectJumpHost,
-  depth = 0,
-): Promise<Hop> {
+export function openHop(host: ResolvedHost, connecting: Connecting, options: HopOptions, depth = 0): Promise<Hop> {
   if (depth > MAX_HOPS) throw unreachable('connect', `the ProxyJump of ${host.destination} leads in a circle`)
-  if (host.proxyJump.length > 0) return openThroughHosts(host, connecting, connectJumpHost, depth)
-  return host.proxyCommand === undefined ? openTcp(host, connecting) : openCommand(host, host.proxyCommand, connecting)
+  if (host.proxyJump.length > 0) return openThroughHosts(host, connecting, options, depth)
+  const { proxyCommand } = host
+  if (proxyCommand === undefined) return openTcp(host, connecting, options.origin)
+  const { carrier } = options.origin
+  if (carrier === undefined) return openCommand(host, proxyCommand, connecting)
+  throw unreachable(
+    'connect',
+    `${host.destination} has a ProxyCommand, which begins on this machine, and not where via=${carrier} does. Leave one of them away: "ssh_config=none" reads no configuration`,
+  )
 }
 
 async function openThroughHosts(
   host: ResolvedHost,
   connecting: Connecting,
-  connectJumpHost: ConnectJumpHost,
+  options: HopOptions,
   depth: number,
 ): Promise<Hop> {
   let last: JumpHost | undefined
@@ -69,9 +80,8 @@ async function openThroughHosts(
   try {
     for (const name of host.proxyJump) {
       const jump = await resolveHost(parseHop(name, host), { signal: connecting.signal })
-      const hop =
-        (await throughLast(jump.hostname, jump.port)) ?? (await openHop(jump, connecting, connectJumpHost, depth + 1))
-      last = await connectJumpHost(jump, hop, connecting)
+      const hop = (await throughLast(jump.hostname, jump.port)) ?? (await openHop(jump, connecting, options, depth + 1))
+      last = await options.connectJumpHost(jump, hop, connecting)
     }
     const hop = await throughLast(host.hostname, host.port)
     if (hop === undefined) throw unreachable('connect', `${host.destination} has an empty ProxyJump`)
@@ -93,21 +103,21 @@ function hopThrough(jumpHost: JumpHost, stream: Duplex): Hop {
   }
 }
 
-async function openTcp(host: ResolvedHost, connecting: Connecting): Promise<Hop> {
+async function openTcp(host: ResolvedHost, connecting: Connecting, origin: Origin): Promise<Hop> {
   const { hostname, port, addressFamily, bindAddress, connectTimeout } = host
   const { signal } = connecting
   const family = { any: undefined, inet: 4, inet6: 6 } as const
   const onFound = (): void => connecting.enter('connect', `${hostname} port ${port}`)
   const timeoutMs = connectTimeout === undefined ? undefined : connectTimeout * 1000
   const options = { hostname, port, family: family[addressFamily], bindAddress, timeoutMs, onFound }
-  const socket = await connectTcp(options, signal).catch((error: unknown) => {
+  const { stream, keepAlive } = await origin.connect(options, signal).catch((error: unknown) => {
     throw signal.aborted || !(error instanceof Error) ? error : tcpFault(host, error)
   })
   return {
-    stream: socket,
+    stream,
     isAnswered: true,
-    keepAlive: (isWanted) => void socket[isWanted ? 'ref' : 'unref'](),
-    close: () => void socket.destroy(),
+    keepAlive,
+    close: () => void stream.destroy(),
     lastWords: () => '',
   }
 }
@@ -122,8 +132,20 @@ function openCommand(host: ResolvedHost, command: string, connecting: Connecting
   stderr.setEncoding('utf8').on('data', (text: string) => {
     said = (said + text).slice(-2000)
   })
-  const stream = Duplex.from({ readable: stdout, writable: stdin })
-  for (const each of [stream, stdin, stdout, stderr]) each.on('error', () => undefined)
+  // The stream ends when it is known what the command said of its end; a process that it forked may hold stderr open.
+  const readable = new PassThrough()
+  stdout.pipe(readable, { end: false }).once('unpipe', () => {
+    if (stderr.readableEnded) readable.end()
+    else {
+      const late = setTimeout(() => readable.end(), LINGER_MS)
+      stderr.once('end', () => {
+        clearTimeout(late)
+        readable.end()
+      })
+    }
+  })
+  const stream = Duplex.from({ readable, writable: stdin })
+  for (const each of [stream, readable, stdin, stdout, stderr]) each.on('error', () => undefined)
   const close = (): void => {
     killGroup(child)
     stream.destroy()

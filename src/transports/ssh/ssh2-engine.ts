@@ -1,5 +1,6 @@
 /** SSH as npm's ssh2 speaks it, in this process: the engine for all that needs no certificates, hardware keys or Kerberos. */
 import type { Connecting } from '../connecting.js'
+import { here, type Origin } from '../origin.js'
 import type { SshEngine } from './connection.js'
 import { type Hop, openHop } from './hops.js'
 import type { ResolvedHost } from './host.js'
@@ -7,10 +8,16 @@ import { algorithmsFor } from './ssh2-algorithms.js'
 import type { Ssh2Connection } from './ssh2-connection.js'
 import { Login } from './ssh2-login.js'
 
-export const ssh2Engine: SshEngine = {
-  name: 'ssh2',
-  connect: async (host, connecting) => logIn(host, await openHop(host, connecting, logIn), connecting),
+/** @param origin - Where the way to a host begins. */
+export function ssh2EngineFrom(origin: Origin): SshEngine {
+  const options = { origin, connectJumpHost: logIn }
+  return {
+    name: 'ssh2',
+    connect: async (host, connecting) => logIn(host, await openHop(host, connecting, options), connecting),
+  }
 }
+
+export const ssh2Engine: SshEngine = ssh2EngineFrom(here)
 
 /** @throws ConnectFault; then the hop has been closed. */
 async function logIn(host: ResolvedHost, hop: Hop, connecting: Connecting): Promise<Ssh2Connection> {

@@ -1,1 +1,0 @@
-channel.send("over a socket")
