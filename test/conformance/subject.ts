@@ -33,6 +33,14 @@ export const via: FindWay = (python) => ({
   before: [`popen//id=carrier//python=${python}`],
 })
 
+/** The way of another kind, set out upon beside the worker of a local gateway. */
+export function viaCarrier(findWay: FindWay): FindWay {
+  return async (python) => {
+    const way = await findWay(python)
+    return { ...way, spec: `${way.spec}//via=carrier`, before: [`popen//id=carrier//python=${python}`] }
+  }
+}
+
 /** Opens gateways of a kind; the suites share `gateway`, and open their own for what ends one. */
 export class Subject {
   readonly name: string

@@ -19,30 +19,32 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
 GREETING = b'TENDRIL 1 '
 NONCE_BYTES = 32
-PROOF_DIGITS = 64
 LINE_BYTES = 256  # no line of a handshake is longer
 REQUEST_BYTES = 65536
-HANDSHAKE_SECONDS = 10
 PENDING = 32  # handshakes at a time
+PATIENCE_SECONDS = 1  # for which each of so many is left alone
 FAILURES = 5  # of an address, for which it then waits
-PENALTY_SECONDS = 10
 GRACE_SECONDS = 2
+LINGER_SECONDS = 1
 RELAY_BYTES = 65536
 MIN_TOKEN = 22  # characters: 128 bits in base64
 KEEPALIVE = (('TCP_KEEPIDLE', 15), ('TCP_KEEPINTVL', 15), ('TCP_KEEPCNT', 3))
+
+clock = getattr(time, 'monotonic', time.time)  # Python 2 has only the latter
 
 
 class Refused(Exception):
     """A connection that is not served. The text is for the log; the other side learns no more than that."""
 
-    def __init__(self, text, is_suspect=True):
-        Exception.__init__(self, text)
-        self.is_suspect = is_suspect
+
+class WrongProof(Refused):
+    """Somebody does not know the token, and may be guessing."""
 
 
 def proof(token, role, nonces, request=b''):
@@ -90,8 +92,38 @@ def shake_hands(stream, token):
         raise Refused('its request has no good size')
     request = read(stream, int(size))
     if not are_equal(shown, proof(token, b'client', nonces, request)):
-        raise Refused('its proof is wrong')
-    return json.loads(request.decode('utf-8'))
+        raise WrongProof('its proof is wrong')
+    return Request(request)
+
+
+class Request(object):
+    """What is to be started, in the words of somebody who knows the token."""
+
+    def __init__(self, data):
+        try:
+            fields = json.loads(data.decode('utf-8'))
+            self.python = [native(word) for word in fields['python'] or []]
+            self.loader = native(fields['loader'])
+            self.variables = dict((native(name), native(value)) for name, value in fields['env'].items())
+        except (ValueError, KeyError, TypeError, AttributeError) as e:
+            raise Refused('its request makes no sense: %r' % e)
+
+    def start(self, python, stream):
+        """A worker that leads its own session: on the connection itself where that is given, else on pipes."""
+        argv = (self.python or [python]) + ['-c', self.loader]
+        session = {'preexec_fn': os.setsid} if sys.version_info[0] == 2 else {'start_new_session': True}
+        ends = subprocess.PIPE if stream is None else stream
+        variables = dict(os.environ, **self.variables)
+        return subprocess.Popen(argv, stdin=ends, stdout=ends, env=variables, close_fds=True, bufsize=0, **session)
+
+
+def native(text):
+    """As this Python's own functions want it."""
+    if sys.version_info[0] == 2:
+        return text.encode('utf-8')
+    if not isinstance(text, str):
+        raise TypeError('%r is no text' % (text,))
+    return text
 
 
 class Server(object):
@@ -100,102 +132,130 @@ class Server(object):
     def __init__(self, options, token):
         self.options = options
         self.token = token
+        self.context = tls_context(options.cert, options.key) if options.tls else None
         self.listener = listen(options.host, options.port)
-        self.context = tls_context(options) if options.tls else None
-        self.pending = threading.Semaphore(PENDING)
         self.lock = threading.Lock()
+        self.pending = {}  # stream: since when
         self.workers = {}  # pid: subprocess.Popen
         self.failures = {}  # address: (how many, when the last one was)
         self.is_stopping = False
 
     def serve(self):
-        while not self.is_stopping:
+        while True:
             try:
-                connection, address = self.listener.accept()
-            except (EnvironmentError, socket.error):
-                if self.is_stopping:
-                    return
+                stream, address = self.listener.accept()
+            except EnvironmentError:
                 time.sleep(0.1)  # no descriptor is left; some will be
                 continue
-            self.pending.acquire()
-            thread = threading.Thread(target=self.welcome, args=(connection, address[0]))
+            self.make_room()
+            try:
+                if self.context is not None:
+                    stream = self.context.wrap_socket(stream, server_side=True, do_handshake_on_connect=False)
+            except (EnvironmentError, ValueError):
+                close(stream)  # it has left already
+                continue
+            with self.lock:
+                self.pending[stream] = clock()
+            thread = threading.Thread(target=self.welcome, args=(stream, address[0]))
             thread.daemon = True
             thread.start()
 
-    def welcome(self, connection, address):
+    def make_room(self):
+        """Those who connect and say nothing must not keep others out: the oldest leaves, once it has had its time."""
+        while True:
+            with self.lock:
+                if len(self.pending) < PENDING:
+                    return
+                oldest = min(self.pending, key=self.pending.get)
+                left = self.pending[oldest] + PATIENCE_SECONDS - clock()
+                if left <= 0:
+                    shut(oldest, socket.SHUT_RDWR)
+            time.sleep(max(left, 0.01))
+
+    def welcome(self, stream, address):
         """One connection, from its first byte to its end."""
-        stream = connection
+        worker = None
         try:
             try:
-                if not self.may_try(address):
-                    raise Refused('it has failed too often', is_suspect=False)
-                prepare(connection)
-                if self.context is not None:
-                    stream = self.context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
-                request = self.hear(stream)
-            finally:
-                self.pending.release()
-            self.forgive(address)
-            self.run(stream, request, address)
-        except Refused as e:
-            if e.is_suspect:
-                self.blame(address)
-            say('refused %s: %s' % (address, e))
-            refuse(stream)
-        except (EnvironmentError, ValueError, KeyError, TypeError) as e:  # the connection broke, or the request makes no sense
+                prepare(stream)
+                worker = self.start(stream, self.hear(stream, address))
+            except Refused as e:
+                self.blame(address, e)
+                stream.settimeout(LINGER_SECONDS)
+                stream.sendall(GREETING + b'refused\n')
+            if worker is None:
+                hang_up(stream)
+        except (EnvironmentError, ValueError) as e:
             say('lost %s: %s' % (address, e))
         finally:
-            close(stream)
+            with self.lock:
+                del self.pending[stream]
+            if worker is None:
+                close(stream)
+        if worker is not None:
+            say('%s has the worker with pid %d' % (address, worker.pid))
+            self.attend(stream, worker)
 
-    def hear(self, stream):
+    def hear(self, stream, address):
         """The handshake, within its time: a byte a second is too slow."""
-        late = threading.Timer(HANDSHAKE_SECONDS, lambda: shut(stream, socket.SHUT_RDWR))
+        late = threading.Timer(self.options.handshake_timeout, shut, (stream, socket.SHUT_RD))
         late.daemon = True
         late.start()
         try:
             if self.context is not None:
                 stream.do_handshake()
-            return shake_hands(stream, self.token)
+            if not self.may_try(address):
+                raise Refused('it has failed too often')
+            request = shake_hands(stream, self.token)
         finally:
             late.cancel()
+        with self.lock:
+            self.failures.pop(address, None)
+        return request
 
-    def run(self, stream, request, address):
-        """Starts what was asked for, on the connection itself where that is a descriptor, and waits for its end."""
-        is_direct = self.context is None and os.name == 'posix'
+    def start(self, stream, request):
+        """Starts what was asked for. None when that cannot be done, which is told where the worker's first words would be."""
         with self.lock:
             if self.is_stopping or len(self.workers) >= self.options.max_connections:
-                raise Refused('there are %d connections already' % len(self.workers), is_suspect=False)
+                raise Refused('there are %d connections already' % len(self.workers))
             stream.sendall(GREETING + b'ok\n')
             try:
-                worker = start(request, self.options.python, stream if is_direct else None)
-            except EnvironmentError as e:
-                stream.sendall(('cannot start %s: %s\n' % (request['python'], e)).encode('utf-8'))
-                raise
+                worker = request.start(self.options.python, stream if self.context is None else None)
+            except (EnvironmentError, ValueError, TypeError) as e:
+                words = 'cannot start %s: %s' % (request.python, reason(e))
+                say(words)
+                stream.sendall(words.encode('utf-8', 'replace') + b'\n')
+                return None
             self.workers[worker.pid] = worker
-        say('%s has the worker with pid %d' % (address, worker.pid))
+            return worker
+
+    def attend(self, stream, worker):
+        """Waits for the end of a worker, and carries its bytes where the connection cannot be its own."""
         try:
-            if not is_direct:
-                relay(stream, worker)
-            worker.wait()
+            if self.context is None:
+                worker.wait()
+            else:
+                Relay(stream, worker).run()
+            shut(stream, socket.SHUT_WR)  # what the worker left behind may hold it open
         finally:
-            shut(stream, socket.SHUT_RDWR)  # what the worker left behind may hold it open
             with self.lock:
                 del self.workers[worker.pid]
+            hang_up(stream)
+            close(stream)
 
     def may_try(self, address):
         with self.lock:
             count, last = self.failures.get(address, (0, 0))
-            return count < FAILURES or time.time() - last > PENALTY_SECONDS
+            return count < FAILURES or clock() - last > self.options.penalty
 
-    def blame(self, address):
+    def blame(self, address, refused):
+        say('refused %s: %s' % (address, refused))
+        if not isinstance(refused, WrongProof):
+            return
         with self.lock:
             if len(self.failures) > 10000:
                 self.failures.clear()
-            self.failures[address] = (self.failures.get(address, (0, 0))[0] + 1, time.time())
-
-    def forgive(self, address):
-        with self.lock:
-            self.failures.pop(address, None)
+            self.failures[address] = (self.failures.get(address, (0, 0))[0] + 1, clock())
 
     def stop(self):
         """Takes nobody in any more, and ends all workers with what they started."""
@@ -203,49 +263,53 @@ class Server(object):
             self.is_stopping = True
             workers = list(self.workers.values())
         self.listener.close()
-        for number in (signal.SIGTERM, getattr(signal, 'SIGKILL', signal.SIGTERM)):
+        for number in (signal.SIGTERM, signal.SIGKILL):
             for worker in workers:
                 end(worker, number)
-            last = time.time() + GRACE_SECONDS
-            while time.time() < last and any(worker.poll() is None for worker in workers):
+            last = clock() + GRACE_SECONDS
+            while clock() < last and self.workers:
                 time.sleep(0.02)
 
 
 def listen(host, port):
-    family = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)[0][0]
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    if os.name == 'posix':
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind((host, port))
-    listener.listen(128)
-    return listener
+        listener.bind(address)
+        listener.listen(128)
+        return listener
+    except (EnvironmentError, OverflowError, ValueError) as e:
+        fail('cannot listen on %s, port %d: %s' % (host, port, reason(e)))
 
 
-def prepare(connection):
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+def prepare(stream):
+    stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    stream.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in KEEPALIVE:
         if hasattr(socket, name):
-            connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
-
-
-def refuse(stream):
-    """The same few bytes, whatever was wrong."""
-    try:
-        stream.settimeout(1)
-        stream.sendall(GREETING + b'refused\n')
-        shut(stream, socket.SHUT_WR)
-        while stream.recv(RELAY_BYTES):  # unread bytes would take the answer away with them
-            pass
-    except (EnvironmentError, ValueError):
-        pass
+            stream.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 def shut(stream, how):
+    """Of the connection itself, because another thread may be in its TLS."""
     try:
-        stream.shutdown(how)
+        socket.socket.shutdown(stream, how)
     except (EnvironmentError, ValueError):
-        pass
+        pass  # it has ended
+
+
+def hang_up(stream):
+    """Ends our side and waits a moment for the other: bytes that nobody has read would take our last ones away with them."""
+    shut(stream, socket.SHUT_WR)
+    last = clock() + LINGER_SECONDS
+    try:
+        while clock() < last:
+            stream.settimeout(max(last - clock(), 0.01))
+            if not stream.recv(RELAY_BYTES):
+                return
+    except (EnvironmentError, ValueError):
+        pass  # it has ended, or the time is up
 
 
 def close(stream):
@@ -255,114 +319,186 @@ def close(stream):
         pass
 
 
-def start(request, python, stream):
-    argv = [str(word) for word in request['python'] or [python]] + ['-c', str(request['loader'])]
-    variables = dict(os.environ)
-    variables.update((str(name), str(value)) for name, value in request['env'].items())
-    group = {} if os.name != 'posix' else {'preexec_fn': os.setsid} if sys.version_info[0] == 2 else {'start_new_session': True}
-    ends = stream if stream is not None else subprocess.PIPE
-    return subprocess.Popen(argv, stdin=ends, stdout=ends, env=variables, close_fds=True, bufsize=0, **group)
-
-
 def end(worker, number):
     try:
-        if os.name == 'posix':
-            os.killpg(worker.pid, number)
-        else:
-            worker.kill()
+        os.killpg(worker.pid, number)
     except EnvironmentError:
         pass  # it has ended
 
 
-def relay(stream, worker):
-    """Between a connection that is no descriptor, because it is encrypted, and the pipes of a worker; one thread, as OpenSSL wants."""
-    import fcntl
-    import ssl
-    stdin, stdout = worker.stdin.fileno(), worker.stdout.fileno()
-    for fd in (stdin, stdout):
-        fcntl.fcntl(fd, fcntl.F_SETFL, fcntl.fcntl(fd, fcntl.F_GETFL) | os.O_NONBLOCK)
-    stream.setblocking(False)
-    inward, outward, is_open = b'', b'', True
-    try:
-        while True:
-            readers = ([stream] if is_open and not inward else []) + ([] if outward else [stdout])
-            writers = ([stdin] if inward else []) + ([stream] if outward else [])
-            ready, _, _ = select.select(readers, writers, [], 0 if stream in readers and stream.pending() else None)
-            if stream in readers and (stream in ready or stream.pending()):
-                inward = attempt(ssl, stream.recv, RELAY_BYTES)
-                if inward == b'':
-                    is_open = False
-                    worker.stdin.close()
-            if stdout in ready:
-                outward = os.read(stdout, RELAY_BYTES)
-                if not outward:
-                    break
-            if inward and is_open:
-                inward = inward[attempt(ssl, lambda data: os.write(stdin, data), inward) or 0:]
-            if outward:
-                outward = outward[attempt(ssl, stream.send, outward) or 0:]
-    except EnvironmentError:
-        end(worker, signal.SIGTERM)
-    finally:
-        stream.settimeout(1)
-        shut(stream, socket.SHUT_RDWR)
+class Relay(object):
+    """
+    Between a connection that is no descriptor, because it is encrypted, and the pipes of a worker. One thread, as OpenSSL wants,
+    in which neither direction ever waits for the other: two windows that are full could wait for each other.
+    """
+
+    def __init__(self, stream, worker):
+        self.stream = stream
+        self.worker = worker
+        self.connection, self.stdin, self.stdout = stream.fileno(), worker.stdin.fileno(), worker.stdout.fileno()
+        self.inward = self.outward = b''  # on the way to the worker, and from it
+        self.takes_input = True
+        self.has_ended = False
+
+    def run(self):
+        """Until the worker exits. Its pipes tell less: a process that it forked may hold them open."""
+        import fcntl
+        for fd in (self.stdin, self.stdout):
+            fcntl.fcntl(fd, fcntl.F_SETFL, fcntl.fcntl(fd, fcntl.F_GETFL) | os.O_NONBLOCK)
+        self.stream.setblocking(False)
+        exited, told = os.pipe()
+
+        def wait():
+            self.worker.wait()
+            os.close(told)
+
+        waiter = threading.Thread(target=wait)
+        waiter.daemon = True
+        waiter.start()
+        try:
+            while self.move(exited):
+                pass
+        except (EnvironmentError, select.error, ValueError):
+            pass  # the connection broke: the worker learns it by its pipes, and leaves
+        finally:
+            self.worker.stdin.close()
+            self.worker.stdout.close()
+            waiter.join()
+            os.close(exited)
+
+    def move(self, exited):
+        """Moves what can be moved, for which it waits; False when nothing is left."""
+        hears = self.takes_input and not self.inward
+        poller = select.poll()
+        poller.register(self.connection, (select.POLLIN if hears else 0) | (select.POLLOUT if self.outward else 0))
+        if self.inward:
+            poller.register(self.stdin, select.POLLOUT)
+        if not self.outward:
+            poller.register(self.stdout, select.POLLIN)
+        if not self.has_ended:
+            poller.register(exited, select.POLLIN)
+        has_heard = hears and self.stream.pending() > 0
+        is_last = self.has_ended and not self.outward
+        ready = dict(poller.poll(0 if has_heard or is_last else LINGER_SECONDS * 1000 if self.has_ended else None))
+        if self.has_ended and not ready:
+            return False
+        if hears and (has_heard or self.connection in ready):
+            self.hear()
+        if self.inward:
+            self.feed()
+        if self.stdout in ready:
+            self.outward = attempt(os.read, self.stdout, RELAY_BYTES) or b''
+            if not self.outward:
+                return False
+        if self.outward:
+            self.outward = self.outward[attempt(self.stream.send, self.outward) or 0:]
+        if exited in ready:
+            self.has_ended, self.takes_input, self.inward = True, False, b''
+        return True
+
+    def hear(self):
+        chunk = attempt(self.stream.recv, RELAY_BYTES)
+        if chunk == b'':
+            self.takes_input = False
+            self.worker.stdin.close()
+        self.inward = chunk or b''
+
+    def feed(self):
+        try:
+            self.inward = self.inward[attempt(os.write, self.stdin, self.inward) or 0:]
+        except EnvironmentError:  # it takes no more, but may have something to say
+            self.takes_input, self.inward = False, b''
 
 
-def attempt(ssl, operation, argument):
+def attempt(operation, *arguments):
     """None when there is nothing to be had, or no room, for now."""
-    try:
-        return operation(argument)
-    except (ssl.SSLWantReadError, ssl.SSLWantWriteError, BlockingIOError):
-        return None
-
-
-def tls_context(options):
     import ssl
-    if os.name != 'posix':
-        sys.exit('tendril serve: --tls needs a POSIX system; put a TLS proxy in front')
+    try:
+        return operation(*arguments)
+    except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+        return None
+    except EnvironmentError as e:
+        if e.errno in (errno.EAGAIN, errno.EWOULDBLOCK):
+            return None
+        raise
+
+
+def tls_context(cert, key):
+    import ssl
     if not hasattr(ssl, 'SSLContext') or not hasattr(ssl, 'PROTOCOL_TLS'):
-        sys.exit('tendril serve: the ssl of this Python is too old for --tls; use Python 3.6 or newer')
+        fail('the ssl of this Python is too old for --tls; use Python 3.6 or newer')
     context = ssl.SSLContext(getattr(ssl, 'PROTOCOL_TLS_SERVER', ssl.PROTOCOL_TLS))
     context.options |= ssl.OP_NO_TLSv1 | ssl.OP_NO_TLSv1_1
-    context.load_cert_chain(options.cert, options.key)
+    try:
+        context.load_cert_chain(cert, key)
+    except (EnvironmentError, ValueError) as e:
+        fail('cannot use the certificate %s with the key %s: %s' % (cert, key, reason(e)))
     return context
 
 
 def read_token(path):
     """From a file that only its owner may read."""
-    if os.name == 'posix' and os.stat(path).st_mode & 0o077:
-        sys.exit('tendril serve: others may read %s; run "chmod 600" on it' % path)
-    with open(path) as file:
-        return file.read().strip()
-
-
-def make_token_file():
-    """The file that clients of this user look into by themselves; it is made where there is none."""
-    folder = os.path.join(os.environ.get('XDG_CONFIG_HOME') or os.path.join(os.path.expanduser('~'), '.config'), 'tendril')
-    path = os.path.join(folder, 'token')
-    if not os.path.isdir(folder):
-        os.makedirs(folder, 0o700)
     try:
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except OSError as e:
-        if e.errno != errno.EEXIST:
-            raise
+        if os.stat(path).st_mode & 0o077:
+            fail('others may read %s; run "chmod 600" on it' % path)
+        with open(path, 'rb') as file:
+            return file.read().strip()
+    except EnvironmentError as e:
+        fail('cannot read the token file %s: %s' % (path, reason(e)))
+
+
+def token_of_environment():
+    """Taken out of it, because workers have no need to know."""
+    token = os.environ.pop('TENDRIL_TOKEN', '')
+    return token if isinstance(token, bytes) else token.encode('utf-8', 'surrogateescape')
+
+
+def keep(name, make):
+    """A file of this user's, made where there is none. Of servers that start at the same time one makes it for all."""
+    folder = os.path.join(os.environ.get('XDG_CONFIG_HOME') or os.path.join(os.path.expanduser('~'), '.config'), 'tendril')
+    path = os.path.join(folder, name)
+    if os.path.exists(path):
         return path
-    with os.fdopen(fd, 'w') as file:
-        file.write(binascii.hexlify(os.urandom(NONCE_BYTES)).decode('ascii') + '\n')
+    try:
+        if not os.path.isdir(folder):
+            os.makedirs(folder, 0o700)
+        fd, temporary = tempfile.mkstemp(dir=folder)
+        try:
+            with os.fdopen(fd, 'wb') as file:
+                file.write(make())
+            os.link(temporary, path)
+        finally:
+            os.unlink(temporary)
+    except EnvironmentError as e:
+        if e.errno != errno.EEXIST:
+            fail('cannot make %s: %s' % (path, reason(e)))
     return path
+
+
+def make_token():
+    return binascii.hexlify(os.urandom(NONCE_BYTES)) + b'\n'
 
 
 def check_token(token, origin):
     if len(token) < MIN_TOKEN:
-        sys.exit('tendril serve: %s has no token of at least %d characters; make one with "python3 -c \'import secrets; '
-                 'print(secrets.token_urlsafe(32))\'"' % (origin, MIN_TOKEN))
-    return token.encode('utf-8')
+        fail('%s has no token of at least %d characters; make one with "python3 -c \'import secrets; '
+             'print(secrets.token_urlsafe(32))\'"' % (origin, MIN_TOKEN))
+    return token
+
+
+def reason(error):
+    """Without the number that systems know it by."""
+    return getattr(error, 'strerror', None) or str(error)
 
 
 def say(text):
     sys.stderr.write('tendril serve: %s\n' % text)
     sys.stderr.flush()
+
+
+def fail(text):
+    say(text)
+    raise SystemExit(2)
 
 
 def parse(argv):
@@ -374,21 +510,27 @@ def parse(argv):
     parser.add_argument('--token', help=argparse.SUPPRESS)
     parser.add_argument('--python', default=sys.executable, help='the interpreter of workers (default: %(default)s)')
     parser.add_argument('--max-connections', type=int, default=64, help='workers at a time (default: %(default)s)')
+    parser.add_argument('--handshake-timeout', type=float, default=10, metavar='SECONDS',
+                        help='for which a connection may take to prove that it knows the token (default: %(default)s)')
+    parser.add_argument('--penalty', type=float, default=10, metavar='SECONDS',
+                        help='for which an address is refused after %d wrong proofs (default: %%(default)s)' % FAILURES)
     parser.add_argument('--tls', action='store_true', help='encrypt connections; needs --cert and --key')
     parser.add_argument('--cert', help='the certificate chain, in PEM')
     parser.add_argument('--key', help='the private key of the certificate, in PEM')
     options = parser.parse_args(argv)
-    if options.token:
-        parser.error('everybody on this machine could read a token on a command line: use --token-file or TENDRIL_TOKEN')
+    if options.token is not None:
+        fail('everybody on this machine could read a token on a command line: use --token-file or TENDRIL_TOKEN')
     if options.tls and not (options.cert and options.key):
-        parser.error('--tls needs --cert and --key')
+        fail('--tls needs --cert and --key')
     return options
 
 
 def main(argv):
+    if os.name != 'posix':
+        fail('it runs on POSIX systems only')
     options = parse(argv)
-    token = os.environ.pop('TENDRIL_TOKEN', '')
-    file = options.token_file or (None if token else make_token_file())
+    token = token_of_environment()
+    file = options.token_file or (None if token else keep('token', make_token))
     server = Server(options, check_token(read_token(file) if file else token, file or 'TENDRIL_TOKEN'))
     host, port = server.listener.getsockname()[:2]
     name = '[%s]' % host if ':' in host else host
@@ -396,8 +538,6 @@ def main(argv):
     keys += ['token_file=%s' % os.path.abspath(file)] if file else []
     if not options.tls and not is_loopback(host):
         say('whoever is on the way can read and change what is said: use --tls, or an SSH gateway')
-    print('//'.join(keys))
-    sys.stdout.flush()
 
     stops = (signal.SIGTERM, signal.SIGINT)
 
@@ -409,9 +549,12 @@ def main(argv):
     for number in stops:
         signal.signal(number, leave)
     try:
+        print('//'.join(keys))
+        sys.stdout.flush()
         server.serve()
     finally:
         server.stop()
+        os._exit(0)  # nobody waits for threads that still talk to somebody
 
 
 def is_loopback(host):
