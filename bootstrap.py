@@ -232,24 +232,22 @@ class FairLock(object):
 class Worker(object):
     """The gateway as code in the worker sees it (`channel.gateway`), and all that happens behind it."""
 
+    receive, transmit = staticmethod(os.read), staticmethod(os.write)  # a link that is no plain descriptor has its own
+
     def __init__(self, marker):
-        self.marker = marker
+        self.marker, self.main = marker, _thread.get_ident()
         self.fd_in, self.fd_out = private(os.dup(0)), private(os.dup(1))
-        self.main = _thread.get_ident()
         self.chunks, self.have, self.need = [], 0, 0  # of a frame that is still arriving
         self.partial = None        # channel, kind, flags and bytes left of a long frame of an item
         self.parts = {}            # fragments of EXEC, PUSH and CLOSE, by kind and channel
         self.writing = FairLock()
         self.control = deque()     # frames that go before any other, and that nobody waits to have written
-        self.channels = {}
+        self.channels, self.next_id = {}, 2
         self.unclaimed = {}        # over, but a reference to them may still lie undecoded in a queue
-        self.next_id = 2
         self.tasks = Mailbox()     # what the main thread does next: (channel, payload), or None to look whether to leave
-        self.main_busy = self.main_runs = False
-        self.executing = {}        # channels of running tasks, by id
-        self.lost = self.leaving = self.has_extras = False
-        self.texts = {}            # sources of tasks by file name, for tracebacks
-        self.sources, self.pushed, self.mutex = {}, Mailbox(), _thread.allocate_lock()
+        self.main_busy = self.main_runs = self.lost = self.leaving = self.has_extras = False
+        self.executing, self.texts, self.sources = {}, {}, {}  # channels of running tasks; sources of tasks and of modules
+        self.pushed, self.mutex = Mailbox(), _thread.allocate_lock()
 
     def newchannel(self):
         """A new channel. Send it over another one, so that the controller has its other end."""
@@ -291,14 +289,14 @@ class Worker(object):
     def read_some(self):
         """Reads what there is, at least a byte, and acts on every frame that is complete."""
         try:
-            chunk = os.read(self.fd_in, READ_BYTES)
+            chunk = self.receive(self.fd_in, READ_BYTES)
         except EnvironmentError as e:
             if e.errno in (errno.EAGAIN, errno.EINTR):
                 select.select([self.fd_in], [], [])
                 return
             chunk = b''
         if not chunk:
-            return self.lose()
+            return None if chunk is None else self.lose()
         if self.chunks:
             self.chunks.append(chunk)
             self.have += len(chunk)
@@ -433,7 +431,7 @@ class Worker(object):
     def write_all(self, data):
         while True:
             try:
-                written = os.write(self.fd_out, data)
+                written = self.transmit(self.fd_out, data)
                 if written == len(data):
                     return
                 data = memoryview(data)[written:]
@@ -583,6 +581,8 @@ def start(marker):
     if os.name == 'posix' and os.getpgrp() not in (os.getpid(), os.getsid(0)):
         os.setsid()
     worker = Worker(marker)
+    if 'tendril_link' in sys.modules:  # what started this interpreter speaks to the controller in a way of its own
+        sys.modules['tendril_link'].attach(worker)
     sys.modules['_tendril'].__path__ = []
     sys.meta_path.insert(0, Importer())
     nothing = os.open(os.devnull, os.O_RDONLY)

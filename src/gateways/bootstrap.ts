@@ -27,6 +27,11 @@ export function deflatedCore(): Uint8Array {
 
 let core: Uint8Array | undefined
 
+/** How many bytes the loader and the stage read before the first frame. */
+export function bootstrapSize(): number {
+  return STAGE_SIZE + deflatedCore().length
+}
+
 /** A text that no banner contains by chance: what the worker says first. */
 export function makeMarker(): string {
   return randomBytes(16).toString('hex')

@@ -1,14 +1,18 @@
 /** The kinds of gateway, a line each: a new kind is a file beside `popen.ts` and a line here. */
 import { XSpecError } from '../errors.js'
+import { command } from './command.js'
+import { containers } from './containers.js'
 import type { GatewayKind } from './kind.js'
+import { su, sudo } from './other-user.js'
 import { popen } from './popen.js'
 import { socket } from './socket.js'
 import { ssh, vagrantSsh } from './ssh.js'
+import { ws } from './ws.js'
 import type { XSpec } from './xspec.js'
 import { xspecKeys } from './xspec-keys.js'
 
 /** All kinds, in the order in which help texts have them. */
-export const kinds: readonly GatewayKind[] = [popen, ssh, vagrantSsh, socket]
+export const kinds: readonly GatewayKind[] = [popen, ssh, vagrantSsh, socket, ws, command, ...containers, sudo, su]
 
 // Keys of the table that choose a kind, so that a spec can be told what it lacks.
 const kindKeys = ['popen', 'ssh', 'vagrant_ssh', 'socket', 'ws']

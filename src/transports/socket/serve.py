@@ -1,4 +1,4 @@
-"""A server for gateways: `socket=HOST:PORT` reaches it. One file, standard library only, Python 2.7 and 3.6 or newer.
+"""A server for gateways: `socket=HOST:PORT` and `ws=URL` reach it. One file, standard library only, Python 2.7 and 3.6 or newer.
 
     TENDRIL_TOKEN=… python3 serve.py [--host 127.0.0.1] [--port 0] …
 
@@ -8,6 +8,7 @@ Whoever connects proves that they know the token before anything else is read, a
 from __future__ import print_function
 
 import argparse
+import base64
 import binascii
 import errno
 import hashlib
@@ -26,6 +27,7 @@ import time
 GREETING = b'TENDRIL 1 '
 NONCE_BYTES = 32
 LINE_BYTES = 256  # no line of a handshake is longer
+HEAD_BYTES = 8192  # of an HTTP request
 REQUEST_BYTES = 65536
 PENDING = 32  # handshakes at a time
 PATIENCE_SECONDS = 1  # for which each of so many is left alone
@@ -78,9 +80,81 @@ def read_line(stream):
     return line[:-1]
 
 
+class Talk(object):
+    """A connection during its handshake. Whoever begins with HTTP goes on in WebSocket messages (RFC 6455); who serves it reads them, too."""
+
+    def __init__(self, stream):
+        self.stream = stream
+        self.is_websocket = False
+        self.left = 0  # of the payload of a message
+        self.key = None
+
+    def begin(self):
+        """Finds out how the other side speaks; gives the first bytes of what it says."""
+        first = read(self.stream, 4)
+        if first != b'GET ':
+            return first
+        head = first
+        while not head.endswith(b'\r\n\r\n'):
+            if len(head) == HEAD_BYTES:
+                raise Refused('its HTTP request is too long')
+            head += read(self.stream, 1)
+        self.upgrade(head.decode('latin-1').split('\r\n'))
+        return read(self, 4)
+
+    def upgrade(self, lines):
+        fields = dict((name.strip().lower(), value.strip()) for name, _, value in (line.partition(':') for line in lines[1:]))
+        key = fields.get('sec-websocket-key')
+        if fields.get('upgrade', '').lower() != 'websocket' or not key:
+            self.stream.sendall(b'HTTP/1.1 426 Upgrade Required\r\nUpgrade: websocket\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
+            raise Refused('it wants no WebSocket: %s' % lines[0])
+        accept = base64.b64encode(hashlib.sha1(key.encode('latin-1') + b'258EAFA5-E914-47DA-95CA-C5AB0DC85B11').digest())
+        self.stream.sendall(b'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n'
+                            b'Sec-WebSocket-Accept: ' + accept + b'\r\n\r\n')
+        self.is_websocket = True
+
+    def recv(self, count):
+        if not self.is_websocket:
+            return self.stream.recv(count)
+        while not self.left:
+            first, second = bytearray(read(self.stream, 2))
+            size = second & 127
+            if size > 125:
+                size = int(binascii.hexlify(read(self.stream, 2 if size == 126 else 8)), 16)
+            self.key = bytearray(read(self.stream, 4) if second & 128 else 4)
+            if first & 8:  # of the connection itself: close, ping, pong
+                payload = self.unmask(read(self.stream, size & 127))
+                if first & 15 == 8:
+                    return b''
+                if first & 15 == 9:
+                    self.send(0x8a, payload)
+            else:
+                self.left = size
+        data = self.stream.recv(min(count, self.left))
+        self.left -= len(data)
+        return self.unmask(data)
+
+    def unmask(self, data):
+        turn = len(data) % 4
+        result = bytes(bytearray(byte ^ self.key[at % 4] for at, byte in enumerate(bytearray(data))))
+        self.key = self.key[turn:] + self.key[:turn]
+        return result
+
+    def sendall(self, data):
+        if self.is_websocket:
+            self.send(0x82, data)
+        else:
+            self.stream.sendall(data)
+
+    def send(self, first, data):
+        size = len(data)
+        self.stream.sendall(bytes(bytearray([first, size] if size < 126 else [first, 126, size >> 8, size & 255])) + data)
+
+
 def shake_hands(stream, token):
     """Both prove that they know the token; returns what the other side wants to be started."""
-    theirs = read(stream, len(GREETING))
+    theirs = stream.begin()
+    theirs += read(stream, len(GREETING) - len(theirs))
     if theirs != GREETING:
         raise Refused('it does not speak this protocol: %r' % theirs)
     nonces = [read_line(stream), binascii.hexlify(os.urandom(NONCE_BYTES))]
@@ -91,6 +165,8 @@ def shake_hands(stream, token):
     if not size.isdigit() or int(size) > REQUEST_BYTES:
         raise Refused('its request has no good size')
     request = read(stream, int(size))
+    if stream.left:
+        raise Refused('something follows its request in the same message')
     if not are_equal(shown, proof(token, b'client', nonces, request)):
         raise WrongProof('its proof is wrong')
     return Request(request)
@@ -113,7 +189,8 @@ class Request(object):
         argv = (self.python or [python]) + ['-c', self.loader]
         session = {'preexec_fn': os.setsid} if sys.version_info[0] == 2 else {'start_new_session': True}
         ends = subprocess.PIPE if stream is None else stream
-        variables = dict(os.environ, **self.variables)
+        variables = dict(os.environ)
+        variables.update(self.variables)
         return subprocess.Popen(argv, stdin=ends, stdout=ends, env=variables, close_fds=True, bufsize=0, **session)
 
 
@@ -156,9 +233,7 @@ class Server(object):
                 continue
             with self.lock:
                 self.pending[stream] = clock()
-            thread = threading.Thread(target=self.welcome, args=(stream, address[0]))
-            thread.daemon = True
-            thread.start()
+            in_thread(self.welcome, stream, address[0])
 
     def make_room(self):
         """Those who connect and say nothing must not keep others out: the oldest leaves, once it has had its time."""
@@ -175,14 +250,15 @@ class Server(object):
     def welcome(self, stream, address):
         """One connection, from its first byte to its end."""
         worker = None
+        talk = Talk(stream)
         try:
             try:
                 prepare(stream)
-                worker = self.start(stream, self.hear(stream, address))
+                worker = self.start(talk, self.hear(talk, address))
             except Refused as e:
                 self.blame(address, e)
                 stream.settimeout(LINGER_SECONDS)
-                stream.sendall(GREETING + b'refused\n')
+                talk.sendall(GREETING + b'refused\n')
             if worker is None:
                 hang_up(stream)
         except (EnvironmentError, ValueError) as e:
@@ -196,35 +272,35 @@ class Server(object):
             say('%s has the worker with pid %d' % (address, worker.pid))
             self.attend(stream, worker)
 
-    def hear(self, stream, address):
+    def hear(self, talk, address):
         """The handshake, within its time: a byte a second is too slow."""
-        late = threading.Timer(self.options.handshake_timeout, shut, (stream, socket.SHUT_RD))
+        late = threading.Timer(self.options.handshake_timeout, shut, (talk.stream, socket.SHUT_RD))
         late.daemon = True
         late.start()
         try:
             if self.context is not None:
-                stream.do_handshake()
+                talk.stream.do_handshake()
             if not self.may_try(address):
                 raise Refused('it has failed too often')
-            request = shake_hands(stream, self.token)
+            request = shake_hands(talk, self.token)
         finally:
             late.cancel()
         with self.lock:
             self.failures.pop(address, None)
         return request
 
-    def start(self, stream, request):
+    def start(self, talk, request):
         """Starts what was asked for. None when that cannot be done, which is told where the worker's first words would be."""
         with self.lock:
             if self.is_stopping or len(self.workers) >= self.options.max_connections:
                 raise Refused('there are %d connections already' % len(self.workers))
-            stream.sendall(GREETING + b'ok\n')
+            talk.sendall(GREETING + b'ok\n')
             try:
-                worker = request.start(self.options.python, stream if self.context is None else None)
+                worker = request.start(self.options.python, talk.stream if self.context is None else None)
             except (EnvironmentError, ValueError, TypeError) as e:
                 words = 'cannot start %s: %s' % (request.python, reason(e))
                 say(words)
-                stream.sendall(words.encode('utf-8', 'replace') + b'\n')
+                talk.sendall(words.encode('utf-8', 'replace') + b'\n')
                 return None
             self.workers[worker.pid] = worker
             return worker
@@ -269,6 +345,13 @@ class Server(object):
             last = clock() + GRACE_SECONDS
             while clock() < last and self.workers:
                 time.sleep(0.02)
+
+
+def in_thread(function, *arguments):
+    thread = threading.Thread(target=function, args=arguments)
+    thread.daemon = True
+    thread.start()
+    return thread
 
 
 def listen(host, port):
@@ -352,9 +435,7 @@ class Relay(object):
             self.worker.wait()
             os.close(told)
 
-        waiter = threading.Thread(target=wait)
-        waiter.daemon = True
-        waiter.start()
+        waiter = in_thread(wait)
         try:
             while self.move(exited):
                 pass
@@ -380,16 +461,17 @@ class Relay(object):
         has_heard = hears and self.stream.pending() > 0
         is_last = self.has_ended and not self.outward
         ready = dict(poller.poll(0 if has_heard or is_last else LINGER_SECONDS * 1000 if self.has_ended else None))
-        if self.has_ended and not ready:
-            return False
+        if not hears and ready.get(self.connection, 0) & ~(select.POLLIN | select.POLLOUT) or self.has_ended and not ready:
+            return False  # the connection broke, or nothing is left
         if hears and (has_heard or self.connection in ready):
             self.hear()
         if self.inward:
             self.feed()
         if self.stdout in ready:
-            self.outward = attempt(os.read, self.stdout, RELAY_BYTES) or b''
-            if not self.outward:
+            chunk = attempt(os.read, self.stdout, RELAY_BYTES)
+            if chunk == b'':
                 return False
+            self.outward = chunk or b''
         if self.outward:
             self.outward = self.outward[attempt(self.stream.send, self.outward) or 0:]
         if exited in ready:
@@ -552,7 +634,7 @@ def main(argv):
         print('//'.join(keys))
         sys.stdout.flush()
         server.serve()
-    finally:
+    except SystemExit:
         server.stop()
         os._exit(0)  # nobody waits for threads that still talk to somebody
 

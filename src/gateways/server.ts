@@ -1,0 +1,70 @@
+/** Pythons that a server starts for whoever knows its token: the way that `socket=` and `ws=` have in common. */
+import type { Duplex } from 'node:stream'
+import { openDeferred, type Reached } from '../transports/deferred.js'
+import { splitWords } from '../transports/shell-words.js'
+import { askExecnet } from '../transports/socket/execnet.js'
+import { socketFault } from '../transports/socket/faults.js'
+import { type StartRequest, shakeHands } from '../transports/socket/handshake.js'
+import { startTls } from '../transports/socket/tls.js'
+import { readToken } from '../transports/socket/token.js'
+import { openStream } from '../transports/stream.js'
+import type { Connected } from '../transports/tcp.js'
+import type { KindContext, Opened } from './kind.js'
+import type { XSpec } from './xspec.js'
+
+/** Where a server listens, and how it is spoken to. */
+export interface Place {
+  readonly hostname: string
+  readonly port: number
+  /** The same for people. */
+  readonly address: string
+  readonly isTls: boolean
+  /** What is to be agreed upon before the handshake. */
+  readonly upgrade?: ((stream: Duplex, signal: AbortSignal) => Promise<Duplex>) | undefined
+}
+
+/** Sets out for a server. */
+export function openAtServer(spec: XSpec, place: Place, context: KindContext): Opened {
+  const token = spec.insecure ? undefined : readToken(spec.tokenFile)
+  const python = spec.python === undefined ? null : splitWords(spec.python)
+  const request = { python, loader: context.loaderLine, env: spec.env }
+  const transport = openDeferred({
+    address: place.address,
+    open: (signal) => reach(spec, place, token, request, context, signal),
+  })
+  return { transport, tried: python ?? [`the interpreter of ${place.address}`] }
+}
+
+async function reach(
+  spec: XSpec,
+  { hostname, port, address, isTls, upgrade }: Place,
+  token: string | undefined,
+  request: StartRequest,
+  { connecting, origin }: KindContext,
+  given: AbortSignal,
+): Promise<Reached> {
+  const signal = AbortSignal.any([given, connecting.signal])
+  let tcp: Connected | undefined
+  try {
+    connecting.enter('resolve', hostname)
+    tcp = await origin.connect({ hostname, port, onFound: () => connecting.enter('connect', address) }, signal)
+    if (isTls) connecting.enter('host key', address)
+    const { ca, fingerprint } = spec
+    const bare = isTls ? await startTls(tcp.stream, { hostname, ca, fingerprint }, signal) : tcp.stream
+    const stream = upgrade === undefined ? bare : await upgrade(bare, signal)
+    connecting.enter('authenticate', address)
+    const answer = await (token === undefined
+      ? askExecnet(stream, request, signal)
+      : shakeHands(stream, token, request, signal))
+    connecting.enter('python', spec.python)
+    const preamble = (): Promise<void> =>
+      answer().catch((error: unknown) => {
+        throw socketFault(address, error, isTls)
+      })
+    const { keepAlive } = tcp
+    return { transport: openStream(stream, { address, preamble, keepAlive }) }
+  } catch (error) {
+    tcp?.stream.destroy()
+    throw signal.aborted ? error : socketFault(address, error, isTls)
+  }
+}

@@ -1,0 +1,42 @@
+/** Gateways to a server over a WebSocket: `ws=wss://host/path//token_file=…`. The server is the one of `socket=`, mostly behind a reverse proxy. */
+import { isIP } from 'node:net'
+import { XSpecError } from '../errors.js'
+import { openWebSocket } from '../transports/websocket/connect.js'
+import { linkLine } from '../transports/websocket/link.js'
+import { bootstrapSize } from './bootstrap.js'
+import type { GatewayKind } from './kind.js'
+import { openAtServer, type Place } from './server.js'
+
+export const ws: GatewayKind = {
+  key: 'ws',
+  summary: 'a WebSocket server',
+  open: (spec, context) =>
+    openAtServer(spec, parsePlace(spec.ws ?? ''), {
+      ...context,
+      loaderLine: linkLine(bootstrapSize(), false) + context.loaderLine,
+    }),
+}
+
+function parsePlace(text: string): Place {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (url === undefined || (url.protocol !== 'ws:' && url.protocol !== 'wss:'))
+    throw new XSpecError(`"ws=${text}" is no URL of a WebSocket; write ws=wss://host/path, or ws=ws://127.0.0.1:8888`)
+  if (url.username !== '' || url.password !== '' || /token/i.test(url.search))
+    throw new XSpecError(
+      `a secret in a URL ends up in logs: leave it out of "ws=${url.protocol}//${url.host}…", and name the token's file with token_file=`,
+    )
+  const isTls = url.protocol === 'wss:'
+  const hostname = url.hostname.replace(/^\[|\]$/g, '')
+  const options = { path: url.pathname + url.search, host: url.host, isExposed: !isTls && !isLoopback(hostname) }
+  return {
+    hostname,
+    port: Number(url.port) || (isTls ? 443 : 80),
+    address: `${url.protocol}//${url.host}${url.pathname === '/' ? '' : url.pathname}`,
+    isTls,
+    upgrade: (stream, signal) => openWebSocket(stream, options, signal),
+  }
+}
+
+function isLoopback(hostname: string): boolean {
+  return hostname === 'localhost' || (isIP(hostname) === 4 ? hostname.startsWith('127.') : hostname === '::1')
+}

@@ -1,0 +1,189 @@
+"""The worker's end of a WebSocket (RFC 6455), where it has plain descriptors otherwise.
+
+Goes ahead of the loader line, in the same `-c` argument (twin: src/transports/websocket/link.ts), into an interpreter whose stdin
+and stdout are a connection on which the opening handshake is over. Python 2.7 and 3.6 or newer, standard library only.
+"""
+import errno
+import os
+import select
+import struct
+import sys
+
+CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
+READ_BYTES = 65536
+LONG = 16384  # from here on header and payload are written one after the other rather than joined
+
+
+class Control(bytes):
+    """A frame that is complete as it is."""
+
+
+class WebSocket(object):
+    """Has the worker read payloads, whatever frames they come in, and write each piece as a message."""
+
+    def __init__(self, masks):
+        self.fd_in = private(os.dup(0))
+        self.masks = masks   # as a client must: with a key of zeros, which changes nothing
+        self.head = b''      # the beginning of a frame whose header is not complete
+        self.left = 0        # bytes of payload that the frame still has
+        self.key = None      # what they are masked with, beginning with the next byte
+        self.opcode = BINARY
+        self.control = b''   # what has come of a control frame's payload
+        self.is_over = False
+        self.ahead = b''     # payload that came together with the bootstrap
+        self.worker = None
+
+    def attach(self, worker):
+        """The worker speaks through this from now on."""
+        os.close(worker.fd_in)
+        worker.fd_in = self.fd_in
+        worker.receive, worker.transmit = self.receive, self.transmit
+        worker.write_long = lambda header, payload: self.transmit(worker.fd_out, header, payload)
+        self.worker = worker
+
+    def receive(self, fd, size):
+        """Payload; b'' when there will be none any more, None when there is none yet. Blocks as the descriptor does."""
+        if self.ahead:
+            ahead, self.ahead = self.ahead, b''
+            return ahead
+        if self.is_over:
+            return b''
+        data = os.read(fd, size)
+        if not data:
+            return data
+        if len(data) <= self.left and self.opcode < CLOSE:
+            return self.take(data)
+        pieces, data, at = [], self.head + data, 0
+        while at < len(data) and not self.is_over:
+            if self.left:
+                piece = data[at:at + self.left]
+                at += len(piece)
+                if self.opcode < CLOSE:
+                    pieces.append(self.take(piece))
+                else:
+                    self.control += self.take(piece)
+            else:
+                size = self.begin(data[at:at + 14])
+                if not size:
+                    break
+                at += size
+            if not self.left and self.opcode >= CLOSE:
+                self.answer()
+        self.head = data[at:]
+        return b''.join(pieces) or (b'' if self.is_over else None)
+
+    def begin(self, head):
+        """Reads the header of a frame; its size, or 0 when it is not complete."""
+        if len(head) < 2:
+            return 0
+        first, second = struct.unpack('BB', head[:2])
+        extended = {126: 2, 127: 8}.get(second & 127, 0)
+        size = 2 + extended + (4 if second & 128 else 0)
+        if len(head) < size:
+            return 0
+        self.opcode = first & 15 or BINARY
+        self.left = struct.unpack('>H' if extended == 2 else '>Q', head[2:2 + extended])[0] if extended else second & 127
+        key = head[2 + extended:size]
+        self.key = key if key.strip(b'\0') else None
+        self.control = b''
+        return size
+
+    def take(self, data):
+        self.left -= len(data)
+        if self.key is None:
+            return data
+        key, turn = self.key, len(data) % 4
+        self.key = key[turn:] + key[:turn]
+        return xor(data, key)
+
+    def answer(self):
+        """A control frame is complete."""
+        if self.opcode == PING:
+            self.post(PONG, self.control)
+        elif self.opcode == CLOSE:
+            self.post(CLOSE, self.control[:2])
+            self.is_over = True
+        self.opcode = BINARY
+
+    def post(self, opcode, payload):
+        """Before any other frame, and never in the middle of one."""
+        frame = Control(self.header(opcode, len(payload)) + payload)
+        if self.worker is None:
+            self.transmit(1, frame)
+        else:
+            self.worker.control.append(frame)
+            self.worker.flush_control()
+
+    def header(self, opcode, size):
+        mask = 128 if self.masks else 0
+        if size < 126:
+            head = struct.pack('>BB', 128 | opcode, mask | size)
+        elif size < 65536:
+            head = struct.pack('>BBH', 128 | opcode, mask | 126, size)
+        else:
+            head = struct.pack('>BBQ', 128 | opcode, mask | 127, size)
+        return head + b'\0\0\0\0' if self.masks else head
+
+    def transmit(self, fd, data, more=b''):
+        """Writes a message, whole. Gives what its pieces have of bytes, as if they had been written as they are."""
+        size = len(data) + len(more)
+        head = b'' if type(data) is Control else self.header(BINARY, size)
+        if size < LONG:
+            write_all(fd, head + bytes(data) + bytes(more))
+        else:
+            write_all(fd, head + bytes(data) if more else head)
+            write_all(fd, more or data)
+        return size
+
+
+def write_all(fd, data):
+    data = memoryview(data)
+    while data:
+        try:
+            data = data[os.write(fd, data):]
+        except EnvironmentError as e:
+            if e.errno not in (errno.EAGAIN, errno.EINTR):
+                raise
+            select.select([], [fd], [])
+
+
+def xor(data, key):
+    """Every fourth byte at a time, by a table: nothing else in the standard library is nearly as fast."""
+    result = bytearray(len(data))
+    for at, byte in enumerate(bytearray(key)):
+        table = bytes(bytearray(byte ^ value for value in range(256)))
+        result[at::4] = data[at::4].translate(table)
+    return bytes(result)
+
+
+def private(fd):
+    """Keeps a descriptor from child processes. Python 3 does so by itself."""
+    if sys.version_info[0] == 2:
+        import fcntl
+        fcntl.fcntl(fd, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
+    return fd
+
+
+def open_link(size, masks):
+    """Reads as much as the loader will, and puts it where that looks; what comes behind it is for the worker."""
+    link = WebSocket(masks)
+    data = b''
+    while len(data) < size:
+        try:
+            piece = link.receive(link.fd_in, READ_BYTES)
+        except EnvironmentError as e:
+            if e.errno not in (errno.EAGAIN, errno.EINTR):
+                raise
+            select.select([link.fd_in], [], [])
+            continue
+        if piece == b'':
+            sys.exit('the controller is gone')
+        data += piece or b''
+    link.ahead = data[size:]
+    source, end = os.pipe()  # it holds as much as a bootstrap has
+    os.write(end, data[:size])
+    os.close(end)
+    os.dup2(source, 0)
+    os.close(source)
+    global attach
+    attach = link.attach  # which the worker calls when it begins
