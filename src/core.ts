@@ -12,6 +12,7 @@ import type { XSpec } from './gateways/xspec.js'
 
 export type { WaitOptions } from './channels/item-queue.js'
 export * from './errors.js'
+export { Arrivals, type InviteOptions, type ListenOptions } from './gateways/arrivals.js'
 export type { GatewayEnd } from './gateways/end.js'
 export { Gateway } from './gateways/gateway.js'
 export { Group, type GroupOptions, type MakeGatewayOptions } from './gateways/group.js'
@@ -27,6 +28,8 @@ export { dumps, loads } from './protocol/codec.js'
 export * from './protocol/times.js'
 export * from './protocol/values.js'
 export type { Asking, Prompt, Question } from './transports/connecting.js'
+export type { Certificate } from './transports/dial-home/certificate.js'
+export { dialFile } from './transports/dial-home/dial-file.js'
 export { socketServerFile } from './transports/socket/server-file.js'
 
 // URLs, regular expressions, errors and registered classes may be sent; superjson itself is loaded when the first one is.

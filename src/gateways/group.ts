@@ -3,8 +3,10 @@ import { MultiChannel } from '../channels/multi-channel.js'
 import { XSpecError } from '../errors.js'
 import type { Prompt } from '../transports/connecting.js'
 import { here } from '../transports/origin.js'
+import { Arrivals, type ListenOptions } from './arrivals.js'
 import { loaderLine } from './bootstrap.js'
 import { Gateway } from './gateway.js'
+import { openArrival } from './home.js'
 import { readSpecs } from './hosts-file.js'
 import type { GatewayKind, Opened } from './kind.js'
 import { kindOf } from './kinds.js'
@@ -122,15 +124,21 @@ export class Group implements Iterable<Gateway>, AsyncDisposable {
   launchGateway(spec?: string | XSpec, options: MakeGatewayOptions = {}): Gateway {
     const parsed = parse(spec ?? this.#defaultSpec)
     const kind = kindOf(parsed)
-    this.allocateId(parsed)
-    const id = parsed.id ?? ''
-    const { onOutput = printOutput, prompt, onPhase } = { ...this.#options, ...defined(options) }
-    const opening = new Opening({ gateway: id, timeoutMs: parsed.timeout, prompt, onPhase })
-    const opened = this.#openKind(kind, parsed, opening)
-    const gateway = new Gateway({ ...opened, id, spec: parsed, onOutput, opening })
-    this.#gateways.set(id, gateway)
-    void gateway.closed.then(() => this.#gateways.delete(id))
-    return gateway
+    return this.#launch(parsed, options, (opening) => this.#openKind(kind, parsed, opening))
+  }
+
+  /**
+   * Listens for workers that dial home: each that comes becomes a gateway of the group. One that comes back is a new gateway.
+   *
+   * @throws {@link XSpecError} for a token that is too short or a spec that is none; the system's error when it cannot listen.
+   */
+  listen(options: ListenOptions = {}): Promise<Arrivals> {
+    const keys = options.spec === undefined ? '' : `//${options.spec}`
+    const specFor = (address: string): XSpec => XSpec.parse(`home=${address}${keys}`)
+    specFor('somebody')
+    return Arrivals.open(options, (arrival) =>
+      this.#launch(specFor(arrival.address), {}, (opening) => openArrival(arrival, opening)),
+    )
   }
 
   /**
@@ -174,6 +182,17 @@ export class Group implements Iterable<Gateway>, AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.terminate()
+  }
+
+  #launch(spec: XSpec, options: MakeGatewayOptions, open: (opening: Opening) => Opened): Gateway {
+    this.allocateId(spec)
+    const id = spec.id ?? ''
+    const { onOutput = printOutput, prompt, onPhase } = { ...this.#options, ...defined(options) }
+    const opening = new Opening({ gateway: id, timeoutMs: spec.timeout, prompt, onPhase })
+    const gateway = new Gateway({ ...open(opening), id, spec, onOutput, opening })
+    this.#gateways.set(id, gateway)
+    void gateway.closed.then(() => this.#gateways.delete(id))
+    return gateway
   }
 
   #openKind(kind: GatewayKind, spec: XSpec, connecting: Opening): Opened {

@@ -13,7 +13,7 @@ export const ws: GatewayKind = {
   open: (spec, context) =>
     openAtServer(spec, parsePlace(spec.ws ?? ''), {
       ...context,
-      loaderLine: linkLine(bootstrapSize(), false) + context.loaderLine,
+      loaderLine: linkLine(bootstrapSize(), ['server']) + context.loaderLine,
     }),
 }
 

@@ -56,14 +56,18 @@ export async function shakeHands(
   }
 }
 
+/** Who proves: the sides of a server's connection, or those of one that a worker has made. */
+export type Role = 'server' | 'client' | 'listener' | 'worker'
+
 /** What only somebody who knows the token can say, in this connection, in this role. */
-export function proof(token: string, role: 'server' | 'client', nonces: readonly string[], request = ''): string {
+export function proof(token: string, role: Role, nonces: readonly string[], request = ''): string {
   return createHmac('sha256', token)
     .update(['tendril', role, ...nonces, request].join('|'))
     .digest('hex')
 }
 
-function areEqual(a: string, b: string): boolean {
+/** In a time that does not depend on where they differ. */
+export function areEqual(a: string, b: string): boolean {
   return a.length === b.length && timingSafeEqual(Buffer.from(a), Buffer.from(b))
 }
 
@@ -96,7 +100,10 @@ export function readLine(stream: Duplex, signal: AbortSignal): Promise<string> {
           ),
         ),
       )
-    const onError = (error: Error): void => settle(() => reject(error))
+    const onError = (error: NodeJS.ErrnoException): void => {
+      const isBroken = error.code === 'ECONNRESET' || error.code === 'EPIPE'
+      settle(() => reject(isBroken ? new HandshakeFault('ended', 'it broke the connection') : error))
+    }
     const onAbort = (): void => settle(() => reject(signal.reason))
     const read = (): void => {
       for (let chunk: Buffer | null = stream.read(); chunk !== null; chunk = stream.read()) {

@@ -1,8 +1,9 @@
 /** A WebSocket over a connection that is there, as a stream of bytes. */
-import type { ClientRequest, IncomingMessage } from 'node:http'
+import { type ClientRequest, type IncomingMessage, STATUS_CODES } from 'node:http'
 import type { createConnection } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { WebSocket } from 'ws'
+import { messageLimits, streamOf } from './stream.js'
 
 /** What a WebSocket is opened with. */
 export interface WebSocketOptions {
@@ -15,19 +16,21 @@ export interface WebSocketOptions {
 }
 
 /** The other side answered, but not as a WebSocket server does. */
-export class UpgradeFault extends Error {}
+export class UpgradeFault extends Error {
+  /** The status of its HTTP answer, when it gave one. */
+  readonly status: number | undefined
 
-// A frame of ours and its header; a message is never more than that.
-const MAX_MESSAGE_BYTES = 2 * 1024 * 1024
-// What proxies cut is idle for a minute mostly; who does not answer three times is gone.
-const PING_MS = 15_000
-const MAX_UNANSWERED = 3
+  constructor(message: string, status?: number) {
+    super(message)
+    this.status = status
+  }
+}
 
 /**
  * Opens it. Its errors are listened to for good.
  *
  * @param stream - Closed with the WebSocket, and when it cannot be opened.
- * @throws {@link UpgradeFault}; the system's error; the reason of `signal`.
+ * @throws {@link UpgradeFault}; the reason of `signal`.
  */
 export async function openWebSocket(stream: Duplex, options: WebSocketOptions, signal: AbortSignal): Promise<Duplex> {
   const { createWebSocketStream, WebSocket: Client } = await import('ws')
@@ -36,17 +39,13 @@ export async function openWebSocket(stream: Duplex, options: WebSocketOptions, s
     createConnection: (() => stream) as unknown as typeof createConnection, // any duplex stream will do
     perMessageDeflate: false,
     followRedirects: false,
-    maxPayload: MAX_MESSAGE_BYTES,
-    maxFragments: 1024,
+    ...messageLimits,
     // Masks keep what a web page chose from being taken for HTTP on its way (RFC 6455 section 10.3). Where nobody is on the way, or
     // nobody can read, a key of zeros does as well, and saves both sides from touching every byte.
     ...(options.isExposed ? {} : { generateMask: (mask: Buffer) => void mask.fill(0) }),
   })
-  socket.on('error', () => undefined)
+  const duplex = streamOf(socket, createWebSocketStream)
   await opened(socket, signal)
-  keepOpen(socket)
-  const duplex = createWebSocketStream(socket, { allowHalfOpen: true })
-  duplex.on('error', () => undefined)
   return duplex
 }
 
@@ -59,13 +58,12 @@ function opened(socket: WebSocket, signal: AbortSignal): Promise<void> {
     }
     const fail = (error: unknown): void =>
       settle(() => {
-        socket.terminate()
         reject(error)
+        socket.terminate()
       })
     const onAbort = (): void => fail(signal.reason)
-    const onError = (error: Error): void => fail('code' in error ? error : new UpgradeFault(error.message))
-    const onAnswer = (_: ClientRequest, { statusCode, statusMessage }: IncomingMessage): void =>
-      fail(new UpgradeFault(`it answered ${statusCode} ${statusMessage}`))
+    const onError = (error: Error): void => fail(new UpgradeFault(wordsFor(error)))
+    const onAnswer = (_: ClientRequest, answer: IncomingMessage): void => fail(answerFault(answer))
     socket.once('open', () => settle(resolve))
     socket.on('unexpected-response', onAnswer).on('error', onError)
     signal.addEventListener('abort', onAbort)
@@ -73,16 +71,16 @@ function opened(socket: WebSocket, signal: AbortSignal): Promise<void> {
   })
 }
 
-/** Proxies drop connections that are idle, and a peer that is gone says nothing. */
-function keepOpen(socket: WebSocket): void {
-  let unanswered = 0
-  const timer = setInterval(() => {
-    if (unanswered++ < MAX_UNANSWERED) socket.ping()
-    else socket.terminate()
-  }, PING_MS)
-  timer.unref()
-  socket.on('pong', () => {
-    unanswered = 0
-  })
-  socket.once('close', () => clearInterval(timer))
+function answerFault({ statusCode = 0, headers: { location } }: IncomingMessage): UpgradeFault {
+  const name = STATUS_CODES[statusCode] ?? ''
+  return new UpgradeFault(
+    `it answered ${`${statusCode} ${name}`.trim()}${location ? `, to ${location}` : ''}`,
+    statusCode,
+  )
+}
+
+function wordsFor(error: Error): string {
+  const code = 'code' in error ? String(error.code) : ''
+  if (code.startsWith('HPE_')) return `it does not speak HTTP (${error.message})`
+  return code === 'ECONNRESET' || code === 'EPIPE' ? 'it hung up' : `it said something wrong (${error.message})`
 }

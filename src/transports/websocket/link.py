@@ -1,7 +1,7 @@
-"""The worker's end of a WebSocket (RFC 6455), where it has plain descriptors otherwise.
+"""The worker's end of a connection that is no plain stream: a WebSocket (RFC 6455), TLS, or one over the other.
 
-Goes ahead of the loader line, in the same `-c` argument (twin: src/transports/websocket/link.ts), into an interpreter whose stdin
-and stdout are a connection on which the opening handshake is over. Python 2.7 and 3.6 or newer, standard library only.
+Goes ahead of the loader line, in the same text (twin: src/transports/websocket/link.ts), into an interpreter whose stdin and
+stdout are a connection on which all handshakes are over. Python 2.7 and 3.6 or newer, standard library only.
 """
 import errno
 import os
@@ -18,11 +18,82 @@ class Control(bytes):
     """A frame that is complete as it is."""
 
 
-class WebSocket(object):
+class Link(object):
+    """What a worker reads from and writes to."""
+
+    worker = None
+    ahead = b''  # what came together with the bootstrap
+
+    def attach(self, worker):
+        """The worker speaks through this from now on."""
+        os.close(worker.fd_in)
+        self.worker, worker.fd_in = worker, self.fd_in
+        worker.receive, worker.transmit = self.receive_ahead if self.ahead else self.receive, self.transmit
+        worker.write_long = lambda header, payload: self.transmit(worker.fd_out, header, payload)
+
+    def receive_ahead(self, fd, size):
+        self.worker.receive = self.receive
+        return self.ahead
+
+
+class Plain(Link):
+    """The descriptors themselves."""
+
+    def __init__(self):
+        self.fd_in = private(os.dup(0))
+
+    def receive(self, fd, size):
+        return os.read(self.fd_in, size)
+
+    def transmit(self, fd, data, more=b''):
+        write_all(fd, data)
+        write_all(fd, more)
+        return len(data) + len(more)
+
+
+class Encrypted(Link):
+    """What an `ssl` socket lets through. OpenSSL wants one call at a time, and none may wait while it has its turn."""
+
+    def __init__(self, stream):
+        import threading
+        import ssl
+        stream.setblocking(False)
+        self.stream, self.fd_in = stream, stream.fileno()
+        self.turn = threading.Lock()
+        self.waits = (ssl.SSLWantReadError, ssl.SSLWantWriteError)
+        self.reading = ssl.SSLWantReadError
+
+    def receive(self, fd, size):
+        """As WebSocket.receive. Nothing is left behind, or nobody would be told of it."""
+        if not self.stream.pending():
+            select.select([self.fd_in], [], [])
+        with self.turn:
+            try:
+                data = self.stream.recv(size)
+                while self.stream.pending():
+                    data += self.stream.recv(size)
+                return data
+            except self.waits:
+                return None
+
+    def transmit(self, fd, data, more=b''):
+        left = memoryview(bytes(data) + bytes(more) if more else data)
+        while left:
+            try:
+                with self.turn:
+                    left = left[self.stream.send(left):]
+            except self.waits as e:
+                is_reading = isinstance(e, self.reading)
+                select.select([self.fd_in] if is_reading else [], [] if is_reading else [self.fd_in], [])
+        return len(data) + len(more)
+
+
+class WebSocket(Link):
     """Has the worker read payloads, whatever frames they come in, and write each piece as a message."""
 
-    def __init__(self, masks):
-        self.fd_in = private(os.dup(0))
+    def __init__(self, below, masks):
+        self.below = below
+        self.fd_in = below.fd_in
         self.masks = masks   # as a client must: with a key of zeros, which changes nothing
         self.head = b''      # the beginning of a frame whose header is not complete
         self.left = 0        # bytes of payload that the frame still has
@@ -30,25 +101,12 @@ class WebSocket(object):
         self.opcode = BINARY
         self.control = b''   # what has come of a control frame's payload
         self.is_over = False
-        self.ahead = b''     # payload that came together with the bootstrap
-        self.worker = None
-
-    def attach(self, worker):
-        """The worker speaks through this from now on."""
-        os.close(worker.fd_in)
-        worker.fd_in = self.fd_in
-        worker.receive, worker.transmit = self.receive, self.transmit
-        worker.write_long = lambda header, payload: self.transmit(worker.fd_out, header, payload)
-        self.worker = worker
 
     def receive(self, fd, size):
         """Payload; b'' when there will be none any more, None when there is none yet. Blocks as the descriptor does."""
-        if self.ahead:
-            ahead, self.ahead = self.ahead, b''
-            return ahead
         if self.is_over:
             return b''
-        data = os.read(fd, size)
+        data = self.below.receive(fd, size)
         if not data:
             return data
         if len(data) <= self.left and self.opcode < CLOSE:
@@ -129,10 +187,11 @@ class WebSocket(object):
         size = len(data) + len(more)
         head = b'' if type(data) is Control else self.header(BINARY, size)
         if size < LONG:
-            write_all(fd, head + bytes(data) + bytes(more))
+            self.below.transmit(fd, head + bytes(data) + bytes(more))
+        elif more:
+            self.below.transmit(fd, head + bytes(data), more)
         else:
-            write_all(fd, head + bytes(data) if more else head)
-            write_all(fd, more or data)
+            self.below.transmit(fd, head, data)
         return size
 
 
@@ -143,7 +202,7 @@ def write_all(fd, data):
             data = data[os.write(fd, data):]
         except EnvironmentError as e:
             if e.errno not in (errno.EAGAIN, errno.EINTR):
-                raise
+                raise IOError(e.errno, 'cannot send (the gateway is gone): %s' % e)  # what tasks expect, on Python 2 too
             select.select([], [fd], [])
 
 
@@ -164,9 +223,14 @@ def private(fd):
     return fd
 
 
-def open_link(size, masks):
-    """Reads as much as the loader will, and puts it where that looks; what comes behind it is for the worker."""
-    link = WebSocket(masks)
+def open_link(size, layers, stream=None):
+    """Reads as much as the loader will, and puts it where that looks; what comes behind it is for the worker.
+
+    `layers` are 'tls', whose `ssl` socket is `stream`, and 'server' or 'client', the side of a WebSocket that this is.
+    """
+    link = Encrypted(stream) if 'tls' in layers else Plain()
+    if layers != ['tls']:
+        link = WebSocket(link, 'client' in layers)
     data = b''
     while len(data) < size:
         try:

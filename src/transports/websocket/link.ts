@@ -1,12 +1,17 @@
 import { readFileSync } from 'node:fs'
 
+/** What a connection has above plain bytes, at the worker's end: TLS that the worker speaks itself, and the side of a WebSocket that it is. */
+export type LinkLayers = readonly ('tls' | 'server' | 'client')[]
+
 /**
- * What goes ahead of the loader line where the interpreter has a WebSocket for its stdin and stdout (twin: link.py).
+ * What goes ahead of the loader line where the interpreter's stdin and stdout are no plain stream (twin: link.py). With `tls` it
+ * expects the socket of Python's `ssl` under the name `stream`.
  *
  * @param bootstrapBytes - How much the loader will read.
- * @param masks - Whether the interpreter is the client of the WebSocket.
+ * @returns Nothing when there are no layers.
  */
-export function linkLine(bootstrapBytes: number, masks: boolean): string {
+export function linkLine(bootstrapBytes: number, layers: LinkLayers): string {
+  if (layers.length === 0) return ''
   source ??= readFileSync(new URL('./link.py', import.meta.url), 'utf8')
   // A literal of JSON is one of Python, too; the empty entry of sys.path goes for the reason that the loader line has.
   return [
@@ -15,7 +20,7 @@ export function linkLine(bootstrapBytes: number, masks: boolean): string {
     'p[:]=filter(None,p)',
     "m=sys.modules['tendril_link']=type(sys)('tendril_link')",
     `exec(compile(${JSON.stringify(source)},'<tendril>/link.py','exec'),m.__dict__)`,
-    `m.open_link(${bootstrapBytes},${masks ? 'True' : 'False'})`,
+    `m.open_link(${[bootstrapBytes, JSON.stringify(layers), ...(layers.includes('tls') ? ['stream'] : [])].join(',')})`,
     '',
   ].join(';')
 }

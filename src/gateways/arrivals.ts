@@ -1,0 +1,131 @@
+/** Workers that dial home: a listener whose arrivals become gateways of a group. */
+import { networkInterfaces } from 'node:os'
+import { ItemQueue } from '../channels/item-queue.js'
+import { XSpecError } from '../errors.js'
+import { type Certificate, fingerprintOf, selfSigned } from '../transports/dial-home/certificate.js'
+import { dialCommand, schemes } from '../transports/dial-home/command.js'
+import { type Arrival, type Listener, listen } from '../transports/dial-home/listener.js'
+import { Tokens } from '../transports/dial-home/tokens.js'
+import type { Gateway } from './gateway.js'
+
+/** How to listen for workers. */
+export interface ListenOptions {
+  /** The address to listen on; `127.0.0.1` when absent, `0.0.0.0` or `::` for all. */
+  readonly host?: string | undefined
+  /** A free one when absent. */
+  readonly port?: number | undefined
+  /** Whoever knows it may come, as often as they like; 22 characters or more. Without it those come that were invited, once each. */
+  readonly token?: string | undefined
+  /** Encrypts what is said, with a certificate and its key in PEM, or `true` for one that is made now. */
+  readonly tls?: Certificate | boolean | undefined
+  /** Keys of an xspec for every gateway, such as `chdir=work//nice=5`. */
+  readonly spec?: string | undefined
+  /** Told of whoever is turned away. */
+  readonly onRefusal?: ((address: string, reason: Error) => void) | undefined
+}
+
+/** How workers are invited. */
+export interface InviteOptions {
+  /** How often the command may be used; 1 when absent. */
+  readonly count?: number | undefined
+  /** Where the listener is found, when that is not where it listens: `ws://` or `wss://` for a reverse proxy, `tcp://` or `tls://` for a port that is forwarded. */
+  readonly url?: string | undefined
+}
+
+const MIN_TOKEN = 22
+
+/** Gateways as their workers come. Iterate over it; leaving the loop does not end it, `close` does. */
+export class Arrivals implements AsyncIterable<Gateway>, AsyncDisposable {
+  readonly #listener: Listener
+  readonly #certificate: Certificate | undefined
+  readonly #tokens: Tokens
+  readonly #gateways: ItemQueue<Gateway>
+
+  private constructor(
+    listener: Listener,
+    certificate: Certificate | undefined,
+    tokens: Tokens,
+    gateways: ItemQueue<Gateway>,
+  ) {
+    this.#listener = listener
+    this.#certificate = certificate
+    this.#tokens = tokens
+    this.#gateways = gateways
+  }
+
+  /** @internal @param launch - Makes a gateway of whoever has come. */
+  static async open(options: ListenOptions, launch: (arrival: Arrival) => Gateway): Promise<Arrivals> {
+    const { token, tls = false, onRefusal = () => undefined } = options
+    if (token !== undefined && token.length < MIN_TOKEN)
+      throw new XSpecError(`the token to listen with has ${token.length} characters; it must have ${MIN_TOKEN} or more`)
+    const certificate = tls === true ? await selfSigned() : tls === false ? undefined : tls
+    const tokens = new Tokens(token)
+    const gateways = new ItemQueue<Gateway>()
+    const listener = await listen({
+      host: options.host ?? '127.0.0.1',
+      port: options.port ?? 0,
+      tls: certificate,
+      tokens,
+      onArrival: (arrival) => {
+        const gateway = launch(arrival)
+        gateway.ready.then(
+          () => gateways.push(gateway),
+          () => undefined, // the group knows, and has told whoever watches
+        )
+      },
+      onRefusal,
+    })
+    return new Arrivals(listener, certificate, tokens, gateways)
+  }
+
+  get host(): string {
+    return this.#listener.host
+  }
+
+  get port(): number {
+    return this.#listener.port
+  }
+
+  /**
+   * Invites workers: a command of one line for a shell on their machine, good for so many arrivals as `count` says.
+   *
+   * @throws {@link XSpecError} for a `url` that cannot be dialed.
+   */
+  invite({ count = 1, url }: InviteOptions = {}): string {
+    const fingerprint = this.#certificate === undefined ? undefined : fingerprintOf(this.#certificate)
+    const address = url ?? `${fingerprint === undefined ? 'tcp' : 'tls'}://${announced(this.host)}:${this.port}`
+    if (!URL.canParse(address) || !schemes.includes(new URL(address).protocol))
+      throw new XSpecError(`${JSON.stringify(address)} cannot be dialed; write one of ${schemes.join('//, ')}//`)
+    // A proxy that encrypts shows a certificate of its own; then what is said behind it is plain, and we have none.
+    return dialCommand(fingerprint === undefined ? address : `${address}#${fingerprint}`, this.#tokens.make(count))
+  }
+
+  /** The next gateway; undefined when the listener has been closed and all have been taken. */
+  async next(): Promise<Gateway | undefined> {
+    const gateway = await this.#gateways.take()
+    return typeof gateway === 'symbol' ? undefined : gateway
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Gateway, undefined> {
+    for (let gateway = await this.next(); gateway !== undefined; gateway = await this.next()) yield gateway
+    return undefined
+  }
+
+  /** Stops to listen. Gateways that have arrived go on. Idempotent. */
+  async close(): Promise<void> {
+    if (this.#gateways.isEnded) return
+    this.#gateways.end()
+    await this.#listener.close()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+}
+
+/** An address that others may know this machine by. */
+function announced(host: string): string {
+  if (host !== '0.0.0.0' && host !== '::') return host.includes(':') ? `[${host}]` : host
+  const outward = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? [])
+  return outward.find(({ internal, family }) => !internal && family === 'IPv4')?.address ?? '127.0.0.1'
+}

@@ -1,0 +1,38 @@
+/** Who may come: whoever knows the token of the listener, and whoever was invited, so often as that was said. */
+import { randomBytes } from 'node:crypto'
+import { tokenId } from './handshake.js'
+
+interface Entry {
+  readonly token: string
+  /** Arrivals that it is still good for. */
+  left: number
+}
+
+/** Tokens by the name that whoever comes calls them by. */
+export class Tokens {
+  readonly #entries = new Map<string, Entry>()
+
+  /** @param token - One that is good for ever. */
+  constructor(token: string | undefined) {
+    if (token !== undefined) this.#entries.set(tokenId(token), { token, left: Number.POSITIVE_INFINITY })
+  }
+
+  /** A new one that is good for so many arrivals. */
+  make(count: number): string {
+    const token = randomBytes(24).toString('hex')
+    this.#entries.set(tokenId(token), { token, left: count })
+    return token
+  }
+
+  get(id: string): string | undefined {
+    return this.#entries.get(id)?.token
+  }
+
+  /** Somebody has proved to know it: one arrival less. False when it was used up meanwhile. */
+  use(id: string): boolean {
+    const entry = this.#entries.get(id)
+    if (entry === undefined) return false
+    if (--entry.left <= 0) this.#entries.delete(id)
+    return true
+  }
+}
