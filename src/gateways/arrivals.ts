@@ -20,7 +20,7 @@ export interface ListenOptions {
   readonly tls?: Certificate | boolean | undefined
   /** Keys of an xspec for every gateway, such as `chdir=work//nice=5`. */
   readonly spec?: string | undefined
-  /** Told of whoever is turned away. */
+  /** Told of whoever is turned away, or comes and cannot be made a gateway. */
   readonly onRefusal?: ((address: string, reason: Error) => void) | undefined
 }
 
@@ -35,7 +35,7 @@ export interface InviteOptions {
 const MIN_TOKEN = 22
 
 /** Gateways as their workers come. Iterate over it; leaving the loop does not end it, `close` does. */
-export class Arrivals implements AsyncIterable<Gateway>, AsyncDisposable {
+export class Arrivals implements AsyncIterable<Gateway>, Disposable {
   readonly #listener: Listener
   readonly #certificate: Certificate | undefined
   readonly #tokens: Tokens
@@ -70,7 +70,7 @@ export class Arrivals implements AsyncIterable<Gateway>, AsyncDisposable {
         const gateway = launch(arrival)
         gateway.ready.then(
           () => gateways.push(gateway),
-          () => undefined, // the group knows, and has told whoever watches
+          (error: Error) => onRefusal(arrival.address, error),
         )
       },
       onRefusal,
@@ -112,14 +112,14 @@ export class Arrivals implements AsyncIterable<Gateway>, AsyncDisposable {
   }
 
   /** Stops to listen. Gateways that have arrived go on. Idempotent. */
-  async close(): Promise<void> {
+  close(): void {
     if (this.#gateways.isEnded) return
     this.#gateways.end()
-    await this.#listener.close()
+    this.#listener.close()
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.close()
+  [Symbol.dispose](): void {
+    this.close()
   }
 }
 

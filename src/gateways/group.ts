@@ -6,7 +6,7 @@ import { here } from '../transports/origin.js'
 import { Arrivals, type ListenOptions } from './arrivals.js'
 import { loaderLine } from './bootstrap.js'
 import { Gateway } from './gateway.js'
-import { openArrival } from './home.js'
+import { openArrival, specsOfArrivals } from './home.js'
 import { readSpecs } from './hosts-file.js'
 import type { GatewayKind, Opened } from './kind.js'
 import { kindOf } from './kinds.js'
@@ -133,9 +133,9 @@ export class Group implements Iterable<Gateway>, AsyncDisposable {
    * @throws {@link XSpecError} for a token that is too short or a spec that is none; the system's error when it cannot listen.
    */
   listen(options: ListenOptions = {}): Promise<Arrivals> {
-    const keys = options.spec === undefined ? '' : `//${options.spec}`
-    const specFor = (address: string): XSpec => XSpec.parse(`home=${address}${keys}`)
-    specFor('somebody')
+    const specFor = specsOfArrivals(options.spec)
+    const { id } = specFor('anywhere')
+    if (id !== undefined) this.allocateId(specFor('anywhere'))
     return Arrivals.open(options, (arrival) =>
       this.#launch(specFor(arrival.address), {}, (opening) => openArrival(arrival, opening)),
     )

@@ -1,6 +1,6 @@
 /** What the suites of this folder are run against: one kind of gateway, to one interpreter. */
 import { expect } from 'vitest'
-import { type Gateway, Group, type OutputLine } from '../../src/index.js'
+import { type Gateway, Group, type OutputLine, type Prompt } from '../../src/index.js'
 import type { Interpreter } from '../interpreters.js'
 
 /** How gateways of a kind are opened. */
@@ -17,6 +17,10 @@ export interface Way {
   readonly codeOfSignals?: number
   /** Nobody is there to tell how a worker ended. */
   readonly tellsNoEnd?: boolean
+  /** Answers questions on the way. */
+  readonly prompt?: Prompt
+  /** Opens one in another way than by its spec. */
+  readonly open?: (group: Group, keys: readonly string[]) => Promise<Gateway>
   /** Ends what the gateways led to. */
   readonly stop?: () => Promise<void>
 }
@@ -95,7 +99,8 @@ export class Subject {
 
   /** Another gateway of the kind; `keys` are further keys of its spec. */
   open(...keys: string[]): Promise<Gateway> {
-    return this.#group.makeGateway([this.#way?.spec, ...keys].join('//'))
+    if (this.#way?.open !== undefined) return this.#way.open(this.#group, keys)
+    return this.#group.makeGateway([this.#way?.spec, ...keys].join('//'), { prompt: this.#way?.prompt })
   }
 
   /** What a gateway printed, as text. */

@@ -41,7 +41,7 @@ export interface Listener {
   readonly host: string
   readonly port: number
   /** Takes nobody in any more; those who are on the way are cut. */
-  close(): Promise<void>
+  close(): void
 }
 
 const HANDSHAKE_MS = 10_000
@@ -103,10 +103,9 @@ class ListeningServer implements Listener {
     })
   }
 
-  async close(): Promise<void> {
-    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
+  close(): void {
+    this.#server.close() // no more are taken at once; its callback would wait for those who have been
     for (const socket of this.#pending) socket.destroy()
-    await closed
   }
 
   async #take(socket: Socket): Promise<void> {
@@ -129,30 +128,32 @@ class ListeningServer implements Listener {
   }
 
   async #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): Promise<void> {
+    const address = addressOf(socket)
     try {
       const stream = await acceptWebSocket(request, socket, head)
       const layers = this.#options.tls === undefined ? (['client'] as const) : (['tls', 'client'] as const)
       await this.#welcome(stream, socket, layers)
     } catch (error) {
-      this.#refuse(socket, error)
+      this.#refuse(socket, address, error)
     }
   }
 
   async #welcome(stream: Duplex, socket: Socket, layers: LinkLayers): Promise<void> {
     const patience = AbortSignal.timeout(HANDSHAKE_MS)
+    const place = addressOf(socket)
     try {
       const visitor = await welcome(stream, this.#options.tokens, patience)
       this.#pending.delete(socket)
-      const address = `${visitor.hostname} (${addressOf(socket)})`
+      const address = `${visitor.hostname} (${place})`
       const keepAlive = (isWanted: boolean): void => void socket[isWanted ? 'ref' : 'unref']()
       this.#options.onArrival({ ...visitor, stream, layers, address, keepAlive })
     } catch (error) {
-      this.#refuse(socket, error, stream)
+      this.#refuse(socket, place, error, stream)
     }
   }
 
-  #refuse(socket: Socket, error: unknown, stream?: Duplex): void {
-    this.#options.onRefusal(addressOf(socket), error instanceof Error ? error : new Error(String(error)))
+  #refuse(socket: Socket, address: string, error: unknown, stream?: Duplex): void {
+    this.#options.onRefusal(address, error instanceof Error ? error : new Error(String(error)))
     if (stream === undefined || stream.destroyed) socket.destroy()
     else stream.end('TENDRIL 1 refused\n', () => setTimeout(() => socket.destroy(), 1000).unref())
   }
