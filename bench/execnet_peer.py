@@ -299,6 +299,8 @@ works = {
     'execs': many_execs,
     'socket-roundtrip': socket_round_trips,
     'socket-bytes': socket_bytes,
+    'ws-roundtrip': socket_round_trips,  # it has no WebSockets
+    'ws-bytes': socket_bytes,
     'ssh-roundtrip': ssh_round_trips,
     'ssh-gateways': ssh_gateways,
     'ssh-bytes': ssh_bytes,

@@ -1,4 +1,4 @@
-// tendril's side of the works over sockets. `target` is the bed: { spec, execnet }. Beside it stands popen, for the bytes.
+// tendril's side of the works over sockets and WebSockets, which one server serves. `target` is the bed: { spec, execnet }. Beside it stands popen, for the bytes.
 import { Group } from 'tendril'
 import { median, timed } from './figures.mjs'
 import { roundTripOn } from './tendril_side.mjs'
@@ -13,7 +13,15 @@ for _ in channel: channel.send(item)
 
 /** Microseconds of one, warm. */
 export function socketRoundTrips(python, { spec }) {
-  return withGateway(`${spec}//python=${python}`, async (gateway) => {
+  return roundTripsOver(`${spec}//python=${python}`)
+}
+
+export function wsRoundTrips(python, { spec }) {
+  return roundTripsOver(`${wsOf(spec)}//python=${python}`)
+}
+
+function roundTripsOver(spec) {
+  return withGateway(spec, async (gateway) => {
     const channel = gateway.remoteExec('for item in channel: channel.send(item)')
     await roundTripOn(channel, 3 * ROUND_TRIPS)
     return { each: await roundTripOn(channel, ROUND_TRIPS) }
@@ -23,6 +31,14 @@ export function socketRoundTrips(python, { spec }) {
 /** Milliseconds to move an item of so many bytes, warm. */
 export function socketBytes(python, { spec }) {
   return bytesOver(`${spec}//python=${python}`)
+}
+
+export function wsBytes(python, { spec }) {
+  return bytesOver(`${wsOf(spec)}//python=${python}`)
+}
+
+function wsOf(spec) {
+  return spec.replace('socket=', 'ws=ws://')
 }
 
 /** The same through pipes. */

@@ -94,33 +94,10 @@ export const works = [
   },
   repeated('channels', `${CHANNELS} channels`, tendril.manyChannels),
   repeated('execs', `${EXECS} execs`, tendril.manyExecs),
-  {
-    name: 'socket-roundtrip',
-    bed: 'socket',
-    rows: [{ key: 'each', title: 'round trip, socket', unit: 'µs', bar: { execnet: 1.5 } }],
-    tendril: socket.socketRoundTrips,
-  },
-  {
-    name: 'socket-bytes',
-    bed: 'socket',
-    // What stands in the column of the raw pipe is popen.
-    rows: [
-      {
-        key: 'toWorker',
-        title: `${socket.SOCKET_MIB} MiB over a socket to the worker`,
-        unit: 'ms',
-        bar: { raw: 1.43 },
-      },
-      {
-        key: 'toController',
-        title: `${socket.SOCKET_MIB} MiB over a socket to the controller`,
-        unit: 'ms',
-        bar: { raw: 1.43 },
-      },
-    ],
-    raw: socket.popenBytes,
-    tendril: socket.socketBytes,
-  },
+  serverRoundTrips('socket', 'socket', socket.socketRoundTrips),
+  serverBytes('socket', 'a socket', socket.socketBytes, 1.43),
+  serverRoundTrips('ws', 'WebSocket', socket.wsRoundTrips),
+  serverBytes('ws', 'a WebSocket', socket.wsBytes, 2),
   {
     name: 'ssh-roundtrip',
     bed: 'loopback',
@@ -201,6 +178,31 @@ function roundTrips(name, how, { isPinned, bar }) {
     ],
     raw: (python) => raw.roundTrips(python, tendril),
     tendril: tendril.roundTrips,
+  }
+}
+
+/** Through our server, and execnet's. */
+function serverRoundTrips(name, how, run) {
+  return {
+    name: `${name}-roundtrip`,
+    bed: 'socket',
+    rows: [{ key: 'each', title: `round trip, ${how}`, unit: 'µs', bar: { execnet: 1.5 } }],
+    tendril: run,
+  }
+}
+
+/** The same; what stands in the column of the raw pipe is popen. */
+function serverBytes(name, how, run, bar) {
+  const title = `${socket.SOCKET_MIB} MiB over ${how}`
+  return {
+    name: `${name}-bytes`,
+    bed: 'socket',
+    rows: [
+      { key: 'toWorker', title: `${title} to the worker`, unit: 'ms', bar: { raw: bar } },
+      { key: 'toController', title: `${title} to the controller`, unit: 'ms', bar: { raw: bar } },
+    ],
+    raw: socket.popenBytes,
+    tendril: run,
   }
 }
 

@@ -190,7 +190,7 @@ export class BootstrapError extends ExitError {
   readonly tried: readonly string[]
   /** What came before the worker's first word and was not ours. */
   readonly noise: string
-  /** Where the way ended: `python`, or `channel` when the host gave us no session. */
+  /** Where the way ended: `python`, `channel` when the host gave us no session, or where a program that leads there is not installed. */
   readonly phase: Phase
 
   constructor(

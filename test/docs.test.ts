@@ -9,8 +9,11 @@ import { earlyExtras, lateExtras } from '../src/gateways/extras.js'
 import { xspecKeys } from '../src/gateways/xspec-keys.js'
 import * as tendril from '../src/index.js'
 import { blocksOf, matches, type Program, programsOf, root, Workshop } from './code-blocks.js'
-import { type NamedHosts, startNamedHosts } from './testbeds/named-hosts.js'
-import { noSshd, titled } from './testbeds/needs.js'
+import { startContainers } from './testbeds/containers.js'
+import { startNamedHosts } from './testbeds/named-hosts.js'
+import { noContainers, noOtherUsers, noSlurm, noSshd, titled } from './testbeds/needs.js'
+import { startOtherUsers } from './testbeds/other-users.js'
+import { Slurm } from './testbeds/slurm.js'
 
 const pages = ['README.md', ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`)].filter((name) =>
   name.endsWith('.md'),
@@ -23,7 +26,38 @@ function textOf(path: string): string {
   return readFileSync(join(root, path), 'utf8')
 }
 
-const needsHost = ({ text }: Program): boolean => /\bssh=/.test(text)
+/** What programs may need of a machine, by the kinds of gateway in them. */
+const beds: readonly Bed[] = [
+  { title: 'hosts', needs: /\bssh=/, reason: noSshd, start: startNamedHosts },
+  { title: 'containers', needs: /\b(docker|podman|kubectl)=/, reason: noContainers, start: startNamedContainers },
+  { title: 'nodes of a cluster', needs: /\bslurm=/, reason: noSlurm, start: () => Slurm.start() },
+  { title: 'other users', needs: /\b(sudo|su)=/, reason: noOtherUsers, start: startNamedUsers },
+]
+
+interface Bed {
+  readonly title: string
+  readonly needs: RegExp
+  readonly reason: string | undefined
+  start(): Started | Promise<Started>
+}
+
+interface Started extends AsyncDisposable {
+  readonly env: Readonly<Record<string, string>>
+}
+
+/** The containers that a page may name. */
+function startNamedContainers(): Started {
+  const containers = startContainers()
+  for (const name of ['web', 'db']) containers.run({ name, args: ['--hostname', name] })
+  containers.run({ name: 'prod.shop-0.main', args: ['--hostname', 'shop-0'] })
+  return containers
+}
+
+/** Root may be become with a password, and the user `ci` without. */
+function startNamedUsers(): Started {
+  const accounts = [{ name: 'ci', uid: 4712, hasPassword: true }]
+  return startOtherUsers({ rules: ['anne ALL=(root) ALL', 'anne ALL=(ci) NOPASSWD: ALL'], accounts })
+}
 
 async function expectToPrint({ language, text, expected }: Program, env: Readonly<Record<string, string>> = {}) {
   const { code, lines, stderr } = await (language === 'ts'
@@ -33,24 +67,28 @@ async function expectToPrint({ language, text, expected }: Program, env: Readonl
   expect({ code, stderr, lines: differs ? lines : expected }).toEqual({ code: 0, stderr: '', lines: expected })
 }
 
-describe.skipIf(noSshd)(titled('programs in the pages that reach hosts', noSshd), () => {
-  let hosts: NamedHosts | undefined
-  beforeAll(async () => {
-    hosts = await startNamedHosts()
-  })
-  afterAll(() => hosts?.[Symbol.asyncDispose]())
+for (const { title, needs, reason, start } of beds) {
+  describe.skipIf(reason)(titled(`programs in the pages that reach ${title}`, reason), () => {
+    let started: Started | undefined
+    beforeAll(async () => {
+      started = await start()
+    })
+    afterAll(() => started?.[Symbol.asyncDispose]())
 
-  it.each(programs.filter(needsHost).map((program) => [program.title, program] as const))(
-    '%s prints what stands beside it',
-    async (_, program) => expectToPrint(program, hosts?.env),
-  )
-})
+    const own = programs.filter(({ text }) => needs.test(text))
+    it.each(own.map((program) => [program.title, program] as const))(
+      '%s prints what stands beside it',
+      async (_, program) => expectToPrint(program, started?.env),
+    )
+  })
+}
 
 describe('programs in the pages', () => {
-  it.each(programs.filter((program) => !needsHost(program)).map((program) => [program.title, program] as const))(
-    '%s prints what stands beside it',
-    async (_, program) => expectToPrint(program),
-  )
+  it.each(
+    programs
+      .filter(({ text }) => !beds.some(({ needs }) => needs.test(text)))
+      .map((program) => [program.title, program] as const),
+  )('%s prints what stands beside it', async (_, program) => expectToPrint(program))
 
   it('compile in a strict project', { timeout: 60_000 }, () => {
     expect(workshop.typeErrors(programs.filter(({ language }) => language === 'ts'))).toEqual([])

@@ -23,6 +23,8 @@ export class Mark {
   readonly #text = `TENDRIL_MARK=${randomUUID()}`
   /** The key of an xspec that sets it. */
   readonly key: string = `env:${this.#text}`
+  /** The variable, for a process that we start. */
+  readonly variables: Readonly<Record<string, string>> = { TENDRIL_MARK: this.#text.slice('TENDRIL_MARK='.length) }
 
   /** The processes that have it and run. */
   readonly pids = (): number[] =>

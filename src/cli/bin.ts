@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs'
 /** The command line. A command is a file beside this one and a line here; exit codes are in `exit-codes.ts`. */
-import { Command, CommanderError } from 'commander'
+import { Command, CommanderError, Option } from 'commander'
 import { exitCodeOf } from './exit-codes.js'
 
 const withoutSpecs = 'those of the variable TENDRIL_TX, else popen'
@@ -56,13 +56,51 @@ program
   )
   .option('--python <command>', 'the interpreter that serves, and that workers are (default: python3, else python)')
   .option('--max-connections <number>', 'workers at a time (default: 64)')
-  .option('--tls', 'encrypt connections; needs --cert and --key')
-  .option('--cert <file>', 'the certificate chain, in PEM')
+  .option(
+    '--handshake-timeout <seconds>',
+    'for which a connection may take to prove that it knows the token (default: 10)',
+  )
+  .option('--penalty <seconds>', 'for which an address is refused after five wrong proofs (default: 10)')
+  .addOption(new Option('--token <token>').hideHelp())
+  .option('--tls', 'encrypt connections')
+  .option(
+    '--cert <file>',
+    'the certificate chain, in PEM (default: one of our own, which openssl makes at the first start; the spec has its fingerprint)',
+  )
   .option('--key <file>', 'the private key of the certificate, in PEM')
   .option('--print', 'print the server, one Python file, for a host without Node')
   .action(async (options: Record<string, string | boolean>) => {
     const { serve } = await import('./serve.js')
     process.exitCode = await serve(options)
+  })
+
+program
+  .command('listen')
+  .description('wait for Pythons that dial home, from behind NAT and firewalls; prints the command that brings one')
+  .argument('[file]', 'a Python file to run on each that comes; without it they stay until the command is interrupted')
+  .option('--host <address>', 'the address to listen on', '127.0.0.1')
+  .option('--port <number>', 'the port to listen on; 0 for a free one', '0')
+  .option(
+    '--count <number>',
+    'how many may come by the command that is printed, and are waited for (default: 1, or without end where there is a token)',
+  )
+  .option(
+    '--url <url>',
+    'where it is found: wss://host/path behind a proxy, tcp://host:port behind a port that is forwarded',
+  )
+  .option('--tls', 'encrypt connections; with a certificate that is made now, unless there is one', false)
+  .option('--cert <file>', 'the certificate chain, in PEM')
+  .option('--key <file>', 'the private key of the certificate, in PEM')
+  .option(
+    '--token-file <file>',
+    'a file with a token by which anybody may come, as often as they like (default: the variable TENDRIL_TOKEN)',
+  )
+  .option('--spec <keys>', 'keys for every gateway, such as chdir=work//nice=5')
+  .option('--kwarg <name=value>', 'a name in scope of the file; may be given again', collect, [])
+  .option('--print', 'print the program that dials, one Python file, for a host that comes back again and again', false)
+  .action(async (file: string | undefined, options) => {
+    const { listen } = await import('./listen.js')
+    process.exitCode = await listen(file, options)
   })
 
 function collect(value: string, before: string[]): string[] {

@@ -1,9 +1,9 @@
 /** `tendril exec`: a Python file on every gateway at once, its items printed as they arrive. */
-import { inspect } from 'node:util'
-import { type Channel, Group, MultiChannel, RemoteError, type XSpec } from '../index.js'
-import { exitCodeOf, interrupted, isConnectFailure, notConnected, UsageError } from './exit-codes.js'
+import { type Channel, Group, MultiChannel, type XSpec } from '../index.js'
+import { interrupted, isConnectFailure, notConnected, UsageError } from './exit-codes.js'
 import { endOnInterrupt } from './interruption.js'
 import { Progress } from './progress.js'
+import { Report } from './report.js'
 import { Screen } from './screen.js'
 import { specsOf } from './specs.js'
 import { terminalPrompt } from './terminal.js'
@@ -26,7 +26,7 @@ export async function exec(
   try {
     // The file leaves together with the worker's own code: nobody waits for a gateway to be ready.
     const channels = new MultiChannel(specs.flatMap((spec) => execOn(group, spec, file, kwargs)))
-    const code = await printAll(channels, screen, interruption)
+    const code = await printAll(channels, new Report(screen, interruption))
     if (interruption.aborted) return interrupted
     return progress.failed > 0 ? notConnected : code
   } finally {
@@ -47,34 +47,14 @@ function execOn(group: Group, spec: XSpec, file: string, kwargs: Readonly<Record
   }
 }
 
-async function printAll(channels: MultiChannel, screen: Screen, interruption: AbortSignal): Promise<number> {
-  for await (const [channel, item] of channels.makeReceiveQueue()) {
-    const text = typeof item === 'string' ? item : inspect(item, { depth: null, breakLength: 120 })
-    print(screen, 'stdout', channel, text)
-  }
-  const codes = await Promise.all([...channels].map((channel) => codeOf(channel, screen, interruption)))
+async function printAll(channels: MultiChannel, report: Report): Promise<number> {
+  for await (const [channel, item] of channels.makeReceiveQueue()) report.item(channel, item)
+  const codes = await Promise.all([...channels].map((channel) => report.end(channel)))
   return Math.max(0, ...codes)
 }
 
-async function codeOf(channel: Channel, screen: Screen, interruption: AbortSignal): Promise<number> {
-  try {
-    await channel.waitClose()
-    return 0
-  } catch (error) {
-    if (interruption.aborted || isConnectFailure(error)) return exitCodeOf(error)
-    const text =
-      error instanceof RemoteError ? error.traceback.trimEnd() : error instanceof Error ? error.message : String(error)
-    print(screen, 'stderr', channel, text)
-    return exitCodeOf(error)
-  }
-}
-
-/** Every line is tagged: those of several gateways come between each other. */
-function print(screen: Screen, stream: 'stdout' | 'stderr', channel: Channel, text: string): void {
-  for (const line of text.split('\n')) screen.print(stream, `[${channel.gateway.id}] ${line}`)
-}
-
-function parseKwarg(text: string): [name: string, value: unknown] {
+/** A name in scope of the file, from the command line: its value is JSON, or else text. @throws {@link UsageError} */
+export function parseKwarg(text: string): [name: string, value: unknown] {
   const [, name, value] = /^([A-Za-z_]\w*)=(.*)$/s.exec(text) ?? []
   if (name === undefined || value === undefined)
     throw new UsageError(`--kwarg takes name=value, not ${JSON.stringify(text)}`)

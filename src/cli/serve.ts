@@ -11,18 +11,23 @@ const PYTHONS = process.platform === 'win32' ? ['python', 'py'] : ['python3', 'p
 export async function serve({
   print,
   python,
+  token,
   ...options
 }: Readonly<Record<string, string | boolean>>): Promise<number> {
   if (print === true) {
     process.stdout.write(await readFile(socketServerFile, 'utf8'))
     return 0
   }
+  if (token !== undefined)
+    throw new UsageError(
+      'everybody on this machine could read a token on a command line: use --token-file or TENDRIL_TOKEN',
+    )
   const args = Object.entries(options).flatMap(([name, value]) =>
     value === true ? [`--${kebab(name)}`] : [`--${kebab(name)}`, String(value)],
   )
   const commands = typeof python === 'string' ? [python] : PYTHONS
   for (const command of commands) {
-    const code = await run(command, [socketServerFile, ...args])
+    const code = await run(command, [socketServerFile, '--with-parent', ...args])
     if (code !== undefined) return code
   }
   throw new UsageError(`no Python was found: looked for ${commands.join(' and ')} on PATH; name one with --python`)
@@ -30,7 +35,8 @@ export async function serve({
 
 /** Undefined when there is no such program. */
 async function run(command: string, args: readonly string[]): Promise<number | undefined> {
-  const child = spawn(command, args, { stdio: 'inherit' })
+  // It leaves when its stdin comes to its end, which is when this process does, however that may be.
+  const child = spawn(command, args, { stdio: ['pipe', 'inherit', 'inherit'] })
   // A terminal sends SIGINT to both; what is sent to us alone is for the server.
   const pass = (signal: NodeJS.Signals): void => void child.kill(signal)
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, pass)

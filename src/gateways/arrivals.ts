@@ -6,6 +6,7 @@ import { type Certificate, fingerprintOf, selfSigned } from '../transports/dial-
 import { dialCommand, schemes } from '../transports/dial-home/command.js'
 import { type Arrival, type Listener, listen } from '../transports/dial-home/listener.js'
 import { Tokens } from '../transports/dial-home/tokens.js'
+import { readToken } from '../transports/socket/token.js'
 import type { Gateway } from './gateway.js'
 
 /** How to listen for workers. */
@@ -14,8 +15,10 @@ export interface ListenOptions {
   readonly host?: string | undefined
   /** A free one when absent. */
   readonly port?: number | undefined
-  /** Whoever knows it may come, as often as they like; 22 characters or more. Without it those come that were invited, once each. */
+  /** Whoever knows it may come, as often as they like; 22 characters or more. Without it only those come that were invited. */
   readonly token?: string | undefined
+  /** A file with that token, which only its owner may read. */
+  readonly tokenFile?: string | undefined
   /** Encrypts what is said, with a certificate and its key in PEM, or `true` for one that is made now. */
   readonly tls?: Certificate | boolean | undefined
   /** Keys of an xspec for every gateway, such as `chdir=work//nice=5`. */
@@ -26,7 +29,7 @@ export interface ListenOptions {
 
 /** How workers are invited. */
 export interface InviteOptions {
-  /** How often the command may be used; 1 when absent. */
+  /** How often the command may be used; 1 when absent, and for ever where the listener has a token. */
   readonly count?: number | undefined
   /** Where the listener is found, when that is not where it listens: `ws://` or `wss://` for a reverse proxy, `tcp://` or `tls://` for a port that is forwarded. */
   readonly url?: string | undefined
@@ -55,7 +58,8 @@ export class Arrivals implements AsyncIterable<Gateway>, Disposable {
 
   /** @internal @param launch - Makes a gateway of whoever has come. */
   static async open(options: ListenOptions, launch: (arrival: Arrival) => Gateway): Promise<Arrivals> {
-    const { token, tls = false, onRefusal = () => undefined } = options
+    const { tls = false, tokenFile, onRefusal = () => undefined } = options
+    const token = tokenFile === undefined ? options.token : readToken(tokenFile)
     if (token !== undefined && token.length < MIN_TOKEN)
       throw new XSpecError(`the token to listen with has ${token.length} characters; it must have ${MIN_TOKEN} or more`)
     const certificate = tls === true ? await selfSigned() : tls === false ? undefined : tls
@@ -87,17 +91,19 @@ export class Arrivals implements AsyncIterable<Gateway>, Disposable {
   }
 
   /**
-   * Invites workers: a command of one line for a shell on their machine, good for so many arrivals as `count` says.
+   * Invites workers: a command of one line for a shell on their machine. It has a token in it that is good for so many arrivals as
+   * `count` says; where the listener has a token and `count` is absent, it has none, and that of the variable TENDRIL_TOKEN there is taken.
    *
    * @throws {@link XSpecError} for a `url` that cannot be dialed.
    */
-  invite({ count = 1, url }: InviteOptions = {}): string {
+  invite({ count, url }: InviteOptions = {}): string {
     const fingerprint = this.#certificate === undefined ? undefined : fingerprintOf(this.#certificate)
     const address = url ?? `${fingerprint === undefined ? 'tcp' : 'tls'}://${announced(this.host)}:${this.port}`
     if (!URL.canParse(address) || !schemes.includes(new URL(address).protocol))
       throw new XSpecError(`${JSON.stringify(address)} cannot be dialed; write one of ${schemes.join('//, ')}//`)
     // A proxy that encrypts shows a certificate of its own; then what is said behind it is plain, and we have none.
-    return dialCommand(fingerprint === undefined ? address : `${address}#${fingerprint}`, this.#tokens.make(count))
+    const token = this.#tokens.isOpen && count === undefined ? undefined : this.#tokens.make(count ?? 1)
+    return dialCommand(fingerprint === undefined ? address : `${address}#${fingerprint}`, token)
   }
 
   /** The next gateway; undefined when the listener has been closed and all have been taken. */

@@ -102,10 +102,18 @@ const stuck: Partial<Record<Phase, (detail: string) => string>> = {
     `the login succeeded, but the host opened no session${address && ` (${address})`}. Check MaxSessions and the load of that host`,
 }
 
+/** Where a gateway was on its way when the time was up. */
+export interface StuckAt {
+  readonly phase: Phase | undefined
+  readonly detail: string | undefined
+  /** What that means, when the kind of gateway has said so. */
+  readonly stuck: string | undefined
+}
+
 /** That the connect timeout was over in a phase. */
-export function timeoutFault(phase: Phase | undefined, detail: string | undefined, timeoutMs: number): Error {
+export function timeoutFault({ phase, detail, stuck: said }: StuckAt, timeoutMs: number): Error {
   const seconds = `${timeoutMs / 1000} s (key timeout=)`
-  const text = phase && stuck[phase]?.(detail ?? '')
+  const text = said ?? (phase && stuck[phase]?.(detail ?? ''))
   if (phase === undefined || text === undefined) return new TimeoutError(`it said nothing for ${seconds}`)
   const isUnreachable = phase === 'resolve' || phase === 'connect'
   return new ConnectFault(phase, `no worker within ${seconds}: ${text}, or raise timeout=`, (message) =>

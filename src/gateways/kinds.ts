@@ -5,6 +5,7 @@ import { containers } from './containers.js'
 import type { GatewayKind } from './kind.js'
 import { su, sudo } from './other-user.js'
 import { popen } from './popen.js'
+import { slurm } from './slurm.js'
 import { socket } from './socket.js'
 import { ssh, vagrantSsh } from './ssh.js'
 import { ws } from './ws.js'
@@ -12,18 +13,33 @@ import type { XSpec } from './xspec.js'
 import { xspecKeys } from './xspec-keys.js'
 
 /** All kinds, in the order in which help texts have them. */
-export const kinds: readonly GatewayKind[] = [popen, ssh, vagrantSsh, socket, ws, command, ...containers, sudo, su]
+export const kinds: readonly GatewayKind[] = [
+  popen,
+  ssh,
+  vagrantSsh,
+  socket,
+  ws,
+  command,
+  ...containers,
+  sudo,
+  su,
+  slurm,
+]
 
 // Keys of the table that choose a kind, so that a spec can be told what it lacks.
-const kindKeys = ['popen', 'ssh', 'vagrant_ssh', 'socket', 'ws']
+const kindKeys = ['popen', 'ssh', 'vagrant_ssh', 'socket', 'ws', 'home']
 
 /**
  * The kind that a spec asks for.
  *
- * @throws {@link XSpecError} when it asks for none, or for one that there is not.
+ * @throws {@link XSpecError} when it asks for none, for two, or for one that there is not.
  */
 export function kindOf(spec: XSpec): GatewayKind {
-  const kind = kinds.find(({ key }) => hasKey(spec, key))
+  const [kind, another] = kinds.filter(({ key }) => hasKey(spec, key))
+  if (another !== undefined)
+    throw new XSpecError(
+      `"${spec}" asks for two kinds of gateway, "${kind?.key}" and "${another.key}"; open the first with id=ID, and the second with via=ID`,
+    )
   if (kind !== undefined) return kind
   const asked = kindKeys.find((key) => hasKey(spec, key))
   const known = kinds.map(({ key }) => `"${key}"`).join(', ')

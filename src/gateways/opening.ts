@@ -50,15 +50,18 @@ export class Opening implements Connecting {
   #giveUp: (fault: Error) => void = () => undefined
   #phase: Phase | undefined
   #detail: string | undefined
+  #stuck: string | undefined
   #hasEnded = false
   /** What is entered while the carrier is still on its own way, to be told when it has arrived. */
-  #ahead: Pick<PhaseEvent, 'phase' | 'detail'> | undefined
+  #ahead: Parameters<Connecting['enter']> | undefined
   #isFollowing = false
 
   constructor(options: OpeningOptions) {
     this.#options = options
     const timeoutMs = options.timeoutMs ?? CONNECT_TIMEOUT_MS
-    this.#countdown = new Countdown(timeoutMs, () => this.#fail(timeoutFault(this.#phase, this.#detail, timeoutMs)))
+    this.#countdown = new Countdown(timeoutMs, () =>
+      this.#fail(timeoutFault({ phase: this.#phase, detail: this.#detail, stuck: this.#stuck }, timeoutMs)),
+    )
   }
 
   get signal(): AbortSignal {
@@ -89,20 +92,21 @@ export class Opening implements Connecting {
     const resume = this.pause()
     const goOn = (): void => {
       this.#isFollowing = false
-      if (this.#ahead !== undefined) this.enter(this.#ahead.phase, this.#ahead.detail)
+      if (this.#ahead !== undefined) this.enter(...this.#ahead)
       resume()
     }
     carrier.ready.then(goOn, resume)
   }
 
-  enter(phase: Phase, detail?: string): void {
+  enter(phase: Phase, detail?: string, stuck?: string): void {
     if (this.#isFollowing) {
-      this.#ahead = { phase, detail }
+      this.#ahead = [phase, detail, stuck]
       return
     }
     if (this.#hasEnded || (phase === this.#phase && detail === this.#detail)) return
     this.#phase = phase
     this.#detail = detail
+    this.#stuck = stuck
     this.#countdown.start()
     this.#tell({ phase, detail })
   }

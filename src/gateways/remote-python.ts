@@ -1,6 +1,6 @@
 /**
- * The command line that finds a Python on a host and runs the loader with it. The login shell there may be any, csh and fish
- * too, or a restricted one: all it gets is `sh -c '…'` with nothing in between that one of them takes for its own.
+ * What finds a Python somewhere else and runs the loader with it, as a line or as words. A login shell that gets the line may be any,
+ * csh and fish too, or a restricted one: all it gets is `sh -c '…'` with nothing in between that one of them takes for its own.
  */
 import { XSpecError } from '../errors.js'
 import { splitWords } from '../transports/shell-words.js'
@@ -32,6 +32,9 @@ const places = [
 // all. Built in, so that no file of the user's is taken for it.
 const leaveGroup = 'import posix;posix.getpid()==posix.getpgrp()or posix.setsid();'
 
+/** The keys of a spec that say which interpreter. */
+export type PythonKeys = Pick<XSpec, 'python' | 'env'>
+
 /** A command for a login shell. */
 export interface RemoteCommand {
   readonly command: string
@@ -44,25 +47,65 @@ export interface RemoteCommand {
  *
  * It exits with code 127 and one line on stderr when there is none.
  */
-export function remotePython(spec: Pick<XSpec, 'python' | 'env'>, loaderLine: string): RemoteCommand {
-  const odd = Object.keys(spec.env).find((name) => !/^[A-Za-z_]\w*$/.test(name))
-  if (odd !== undefined) throw new XSpecError(`no shell takes a variable ${JSON.stringify(odd)}; rename "env:${odd}"`)
-  const words = spec.python === undefined ? [] : splitWords(spec.python)
-  const line = leaveGroup + loaderLine
-  const script = [
-    ...Object.entries(spec.env).flatMap(([name, value]) => assign(name, value)),
-    ...(words.length > 0 ? [`exec ${words.map(quote).join(' ')} -c ${quote(line)}`] : search(line)),
-  ].join(';')
+export function remotePython(spec: PythonKeys, loaderLine: string, options: ScriptOptions = {}): RemoteCommand {
+  const words = wordsOf(spec)
+  const script = [...(options.first ?? []), ...scriptLines(spec, words, leaveGroup + loaderLine, options)].join(';')
   return { command: `sh -c '${script}'`, tried: words.length > 0 ? words : names }
 }
 
-function search(loaderLine: string): string[] {
+/** How sh is to go about it. */
+export interface ScriptOptions {
+  /** Lines that come before all others; no single quote may be in them. */
+  readonly first?: readonly string[]
+  /** It stays and waits for the interpreter, instead of becoming it. */
+  readonly waits?: boolean
+}
+
+/** Words for a program that starts what it is given, with no shell in between. */
+export interface RemoteWords {
+  readonly argv: readonly string[]
+  /** What they try to start, for errors. */
+  readonly tried: readonly string[]
+}
+
+/** The same for such a program. With `python=` nothing but that has to be there, and `env` when there are variables. */
+export function remoteWords(spec: PythonKeys, loaderLine: string): RemoteWords {
+  const words = wordsOf(spec)
+  const line = leaveGroup + loaderLine
+  if (words.length === 0) return { argv: ['sh', '-c', scriptLines(spec, words, line).join(';')], tried: names }
+  const variables = Object.entries(spec.env).map(([name, value]) => `${name}=${value}`)
+  return { argv: [...(variables.length > 0 ? ['env', ...variables] : []), ...words, '-c', line], tried: words }
+}
+
+function wordsOf({ python, env }: PythonKeys): string[] {
+  const odd = Object.keys(env).find((name) => !/^[A-Za-z_]\w*$/.test(name))
+  if (odd !== undefined) throw new XSpecError(`no shell takes a variable ${JSON.stringify(odd)}; rename "env:${odd}"`)
+  return python === undefined ? [] : splitWords(python)
+}
+
+function scriptLines(
+  { env }: PythonKeys,
+  words: readonly string[],
+  line: string,
+  { waits = false }: ScriptOptions = {},
+): string[] {
+  const start = (python: string): string => {
+    const command = `${python} -c ${quote(line)}`
+    return waits ? `{ ${command};exit $?;}` : `exec ${command}`
+  }
+  return [
+    ...Object.entries(env).flatMap(([name, value]) => assign(name, value)),
+    ...(words.length > 0 ? [start(words.map(quote).join(' '))] : search(start)),
+  ]
+}
+
+function search(start: (python: string) => string): string[] {
   return [
     `for d in ${places.map((place) => place.replace('$HOME', () => '"$HOME"')).join(' ')}`,
     'do [ -d "$d" ] && PATH=$PATH:$d',
     'done',
     `for p in ${names.join(' ')}`,
-    `do command -v $p >/dev/null 2>&1 && exec $p -c ${quote(loaderLine)}`,
+    `do command -v $p >/dev/null 2>&1 && ${start('$p')}`,
     'done',
     `echo "no Python found: looked for ${names.join(', ')} on PATH and in the usual places" >&2`,
     'exit 127',

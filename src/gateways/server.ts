@@ -5,7 +5,7 @@ import { splitWords } from '../transports/shell-words.js'
 import { askExecnet } from '../transports/socket/execnet.js'
 import { socketFault } from '../transports/socket/faults.js'
 import { type StartRequest, shakeHands } from '../transports/socket/handshake.js'
-import { startTls } from '../transports/socket/tls.js'
+import { readCa, startTls } from '../transports/socket/tls.js'
 import { readToken } from '../transports/socket/token.js'
 import { openStream } from '../transports/stream.js'
 import type { Connected } from '../transports/tcp.js'
@@ -23,14 +23,22 @@ export interface Place {
   readonly upgrade?: ((stream: Duplex, signal: AbortSignal) => Promise<Duplex>) | undefined
 }
 
+/** What was read of the files that a spec names. */
+interface Credentials {
+  /** Undefined where the server knows none. */
+  readonly token: string | undefined
+  readonly ca: Buffer | undefined
+}
+
 /** Sets out for a server. */
 export function openAtServer(spec: XSpec, place: Place, context: KindContext): Opened {
   const token = spec.insecure ? undefined : readToken(spec.tokenFile)
   const python = spec.python === undefined ? null : splitWords(spec.python)
+  const ca = spec.ca === undefined ? undefined : readCa(spec.ca)
   const request = { python, loader: context.loaderLine, env: spec.env }
   const transport = openDeferred({
     address: place.address,
-    open: (signal) => reach(spec, place, token, request, context, signal),
+    open: (signal) => reach(spec, place, { token, ca }, request, context, signal),
   })
   return { transport, tried: python ?? [`the interpreter of ${place.address}`] }
 }
@@ -38,7 +46,7 @@ export function openAtServer(spec: XSpec, place: Place, context: KindContext): O
 async function reach(
   spec: XSpec,
   { hostname, port, address, isTls, upgrade }: Place,
-  token: string | undefined,
+  { token, ca }: Credentials,
   request: StartRequest,
   { connecting, origin }: KindContext,
   given: AbortSignal,
@@ -49,8 +57,9 @@ async function reach(
     connecting.enter('resolve', hostname)
     tcp = await origin.connect({ hostname, port, onFound: () => connecting.enter('connect', address) }, signal)
     if (isTls) connecting.enter('host key', address)
-    const { ca, fingerprint } = spec
-    const bare = isTls ? await startTls(tcp.stream, { hostname, ca, fingerprint }, signal) : tcp.stream
+    const trust = { hostname, ca, fingerprint: spec.fingerprint }
+    const bare = isTls ? await startTls(tcp.stream, trust, signal) : tcp.stream
+    if (upgrade !== undefined) connecting.enter('connect', `the WebSocket of ${address}`)
     const stream = upgrade === undefined ? bare : await upgrade(bare, signal)
     connecting.enter('authenticate', address)
     const answer = await (token === undefined

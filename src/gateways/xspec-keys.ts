@@ -11,6 +11,27 @@ const keyRows = {
   socket: { takes: 'text', summary: 'the HOST:PORT of a socket server' },
   ws: { takes: 'text', summary: 'the URL of a WebSocket server' },
   vagrant_ssh: { takes: 'text', summary: 'a Vagrant machine, reached with the ssh settings that vagrant tells' },
+  command: {
+    takes: 'text',
+    summary: 'a command whose stdin and stdout reach a Python; `{python}` in it is what starts that',
+  },
+  docker: { takes: 'text', summary: 'a running container; options of `docker exec` may come before it' },
+  podman: { takes: 'text', summary: 'a running container; options of `podman exec` may come before it' },
+  kubectl: { takes: 'text', summary: 'a running pod; options of `kubectl exec` may come before it' },
+  namespace: { takes: 'text', summary: 'the namespace of the pod' },
+  container: { takes: 'text', summary: 'the container of the pod; its first one when absent' },
+  context: { takes: 'text', summary: 'the context of the kubectl configuration' },
+  chroot: { takes: 'text', summary: 'a directory that becomes the root; options of `chroot` may come before it' },
+  sudo: { takes: 'text', summary: 'the user to be on the same machine, by sudo' },
+  su: { takes: 'text', summary: 'the user to be on the same machine, by su' },
+  slurm: { takes: 'text', summary: 'a partition of a Slurm cluster, which grants the node' },
+  nodes: { takes: 'integer', summary: 'over how many nodes Slurm is to spread gateways; as it sees fit when absent' },
+  time: {
+    takes: 'duration',
+    summary: "for how long Slurm is to grant them: 10m, 12h; the partition's limit when absent",
+  },
+  slurm_options: { takes: 'text', summary: 'further options of salloc, such as `--mem=2G --account=lab`' },
+  home: { takes: 'text', summary: 'a worker that has come by itself, and from where; `listen` makes these' },
   via: { takes: 'text', summary: 'the id of the gateway that opens this one' },
   token_file: {
     takes: 'text',
@@ -104,13 +125,13 @@ function readInteger(text: string): number | undefined {
   return /^[+-]?\d{1,9}$/.test(text) ? Number(text) : undefined
 }
 
-const unitMs: Record<string, number> = { '': 1, ms: 1, s: 1000, m: 60_000 }
+const unitMs: Record<string, number> = { '': 1, ms: 1, s: 1000, m: 60_000, h: 3_600_000 }
 
 // What a timer of JavaScript can wait: 24 days. Beyond that it would fire at once.
 const maxDurationMs = 2 ** 31 - 1
 
 function readDuration(text: string): number | undefined {
-  const [, amount, unit = ''] = /^(\d+(?:\.\d+)?)(ms|s|m)?$/.exec(text) ?? []
+  const [, amount, unit = ''] = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(text) ?? []
   const durationMs = Number(amount) * (unitMs[unit] ?? Number.NaN)
   return durationMs > 0 && durationMs <= maxDurationMs ? durationMs : undefined
 }

@@ -28,8 +28,12 @@ export type Prompt = (question: Question, asking: Asking) => string | undefined 
 
 /** What a transport is given for its way. */
 export interface Connecting {
-  /** Says that a phase begins, with what it deals with: `connect`, `10.0.0.4 port 22`. */
-  enter(phase: Phase, detail?: string): void
+  /**
+   * Says that a phase begins, with what it deals with: `connect`, `10.0.0.4 port 22`.
+   *
+   * @param stuck - What it means when the time is up in it, and what to do, without a full stop: where that is not what it mostly means.
+   */
+  enter(phase: Phase, detail?: string, stuck?: string): void
   /** Asks a person; resolves to `undefined` when there is nobody to ask. The connect timeout waits meanwhile. */
   ask(question: Question): Promise<string | undefined>
   /**

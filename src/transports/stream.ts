@@ -22,14 +22,17 @@ class StreamTransport implements Transport {
   readonly #options: StreamOptions
   #events: TransportEvents | undefined
   #error: Error | undefined
+  #hasBegun = false
   #hasEnded = false
 
   constructor(stream: Duplex, options: StreamOptions) {
     this.remoteAddress = options.address
     this.#stream = stream
     this.#options = options
-    stream.on('error', (error: Error) => {
-      this.#error ??= error
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      // What a far end that leaves has not read any more becomes a reset: no other news than the end.
+      const isBroken = error.code === 'ECONNRESET' || error.code === 'EPIPE'
+      this.#error ??= isBroken ? new LinkClosed(`${options.address} broke the connection`, { cause: error }) : error
     })
     stream.once('close', () => this.#end())
   }
@@ -37,8 +40,6 @@ class StreamTransport implements Transport {
   start(events: TransportEvents): void {
     this.#events = events
     this.#stream.on('drain', () => events.onDrain())
-    // The far end is one process: when it sends no more, it is gone.
-    this.#stream.once('end', () => this.#stream.destroy())
     void this.#read(events)
   }
 
@@ -67,18 +68,24 @@ class StreamTransport implements Transport {
   }
 
   async #read(events: TransportEvents): Promise<void> {
+    const stream = this.#stream
     try {
       await this.#options.preamble?.()
-      this.#stream.on('data', (chunk: Uint8Array) => events.onChunk(chunk))
+      stream.on('data', (chunk: Uint8Array) => events.onChunk(chunk))
+      // The far end is one process: when it sends no more, it is gone.
+      if (stream.readableEnded) stream.destroy()
+      else stream.once('end', () => stream.destroy())
     } catch (error) {
       this.#error = error instanceof Error ? error : new Error(String(error))
-      this.#stream.destroy()
+      stream.destroy()
     }
-    if (this.#stream.destroyed) this.#end()
+    this.#hasBegun = true
+    if (stream.destroyed) this.#end()
   }
 
+  /** Not before the preamble has been read, or has failed, which tells more than the end of the stream. */
   #end(): void {
-    if (this.#hasEnded || this.#events === undefined) return
+    if (this.#hasEnded || !this.#hasBegun || this.#events === undefined) return
     this.#hasEnded = true
     this.#options.keepAlive(false)
     const { address } = this.#options

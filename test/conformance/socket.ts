@@ -10,3 +10,9 @@ export const overSocket: FindWay = async (python) => {
   const server = await startSocketServer()
   return { spec: `${server.spec}//python=${python}`, tellsNoEnd: true, losesLastWords: true, stop: server.stop }
 }
+
+/** With a certificate that the server made for itself: what passes goes through the server, which alone can decrypt it. */
+export const overTls: FindWay = async (python) => {
+  const server = await startSocketServer({ args: ['--tls'] })
+  return { spec: `${server.spec}//python=${python}`, tellsNoEnd: true, losesLastWords: true, stop: server.stop }
+}

@@ -1,8 +1,10 @@
-// The conformance suite over the socket server: what every gateway does, over a connection that is the worker's own.
-import { overSocket } from '../conformance/socket.js'
+// The conformance suite over the socket server: what every gateway does, over a connection that is the worker's own, and over an encrypted one.
+import { describe } from 'vitest'
+import { overSocket, overTls } from '../conformance/socket.js'
 import { Subject } from '../conformance/subject.js'
 import { conformanceSuites } from '../conformance/suites.js'
 import { anyInterpreter, findInterpreter } from '../interpreters.js'
+import { noOpenssl, titled } from '../testbeds/needs.js'
 
 const interpreters = [
   anyInterpreter(),
@@ -13,3 +15,7 @@ const interpreters = [
 
 for (const interpreter of interpreters.filter((each) => each !== undefined))
   conformanceSuites(new Subject('socket', interpreter, overSocket))
+
+describe.skipIf(noOpenssl)(titled('encrypted', noOpenssl), () => {
+  conformanceSuites(new Subject('socket with TLS', anyInterpreter(), overTls))
+})

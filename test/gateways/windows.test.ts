@@ -1,18 +1,30 @@
 // Bounded memory: 300 MB to a channel that nobody reads costs its window, on either side, and all of it arrives once it is read.
-import { describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Group } from '../../src/index.js'
+import { popen, type Way } from '../conformance/subject.js'
+import { overWebSocket } from '../conformance/ws.js'
 import { anyInterpreter } from '../interpreters.js'
 
-const popen = `popen//python=${anyInterpreter().command}`
 const itemBytes = 1024 * 1024
 const items = 300
 const maxGrowth = 64 * 1024 * 1024
 
 const resident = 'import os; channel.send(int(open("/proc/self/statm").read().split()[1]) * os.sysconf("SC_PAGE_SIZE"))'
 
-describe('a window', () => {
+const ways = [
+  ['popen', popen],
+  ['ws', overWebSocket],
+] as const
+
+describe.each(ways)('a window over %s', (_, findWay) => {
+  let way: Way
+  beforeAll(async () => {
+    way = await findWay(anyInterpreter().command)
+  })
+  afterAll(() => way.stop?.())
+
   it('bounds what the controller holds of a worker that sends 300 MB', { timeout: 60_000 }, async () => {
-    await using group = await Group.open([popen])
+    await using group = await Group.open([way.spec])
     const gateway = group.get(0)
     await gateway.remoteExec(resident).receive()
     const before = process.memoryUsage().rss
@@ -28,7 +40,7 @@ describe('a window', () => {
   })
 
   it('bounds what the worker holds of a controller that sends 300 MB', { timeout: 60_000 }, async () => {
-    await using group = await Group.open([popen])
+    await using group = await Group.open([way.spec])
     const gateway = group.get(0)
     const before = Number(await gateway.remoteExec(resident).receive())
     const start = gateway.newChannel()
@@ -49,7 +61,7 @@ describe('a window', () => {
   })
 
   it('lets 300 MB through to a worker that reads', { timeout: 60_000 }, async () => {
-    await using group = await Group.open([popen])
+    await using group = await Group.open([way.spec])
     const channel = group.get(0).remoteExec<number, Uint8Array>('channel.send(sum(len(item) for item in channel))')
     const item = new Uint8Array(itemBytes)
     for (let sent = 0; sent < items; sent++) await channel.send(item)
@@ -58,7 +70,7 @@ describe('a window', () => {
   })
 
   it('counts many small items too', { timeout: 60_000 }, async () => {
-    await using group = await Group.open([popen])
+    await using group = await Group.open([way.spec])
     const gateway = group.get(0)
     const channel = gateway.remoteExec<number>('import itertools\nfor i in itertools.count(): channel.send(i)')
     const before = process.memoryUsage().rss
@@ -69,7 +81,7 @@ describe('a window', () => {
   })
 
   it('does not let one full channel stop another', async () => {
-    await using group = await Group.open([popen])
+    await using group = await Group.open([way.spec])
     const gateway = group.get(0)
     const full = gateway.remoteExec('while True: channel.send("x" * 1000000)')
     const echo = gateway.remoteExec('for item in channel: channel.send(item)')
@@ -81,7 +93,7 @@ describe('a window', () => {
   })
 
   it('wakes a worker that waits for room when the channel is closed', async () => {
-    await using group = await Group.open([popen])
+    await using group = await Group.open([way.spec])
     const gateway = group.get(0)
     const report = gateway.newChannel()
     const source = 'try:\n    while True: channel.send("x" * 1000000)\nexcept IOError as e:\n    report.send(str(e))'

@@ -1,8 +1,10 @@
 // The conformance suite over WebSockets: what every gateway does, with the worker at the other end of the WebSocket itself.
+import { describe } from 'vitest'
 import { Subject } from '../conformance/subject.js'
 import { conformanceSuites } from '../conformance/suites.js'
-import { overWebSocket } from '../conformance/ws.js'
+import { overWebSocket, throughNginx } from '../conformance/ws.js'
 import { anyInterpreter, findInterpreter } from '../interpreters.js'
+import { noNginx, titled } from '../testbeds/needs.js'
 
 const interpreters = [
   anyInterpreter(),
@@ -13,3 +15,7 @@ const interpreters = [
 
 for (const interpreter of interpreters.filter((each) => each !== undefined))
   conformanceSuites(new Subject('ws', interpreter, overWebSocket))
+
+describe.skipIf(noNginx)(titled('encrypted, through a proxy,', noNginx), () => {
+  conformanceSuites(new Subject('wss', anyInterpreter(), throughNginx))
+})

@@ -10,6 +10,8 @@ export interface Account {
   readonly name: string
   /** Its login shell; /bin/sh when absent. */
   readonly shell?: string | undefined
+  /** Whether its shell is one that /etc/shells does not list: su then lets nobody choose another. */
+  readonly isRestricted?: boolean | undefined
   /** Its home folder, which need not exist; an empty one of its own when absent. */
   readonly home?: string | undefined
   /** Whether {@link password} opens it. */
@@ -43,7 +45,7 @@ export function writeAccounts(accounts: readonly Account[], folder: string): str
       return `${name}:x:${uid}:${uid}::${homeOf(account, folder)}:${shell(account)}`
     }),
     shadow: accounts.map(({ name, hasPassword }) => `${name}:${hasPassword ? passwordHash : '*'}:20000:0:99999:7:::`),
-    shells: accounts.map(shell),
+    shells: accounts.filter(({ isRestricted }) => isRestricted !== true).map(shell),
   }
   return Object.entries(lists).map(([name, lines]) => {
     const path = join(folder, name)

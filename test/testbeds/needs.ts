@@ -5,6 +5,7 @@
 import { spawnSync } from 'node:child_process'
 import { accessSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { isCi } from '../interpreters.js'
 
 const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/local/sbin', '/usr/sbin', '/sbin']
@@ -42,6 +43,38 @@ export const noDropbear: string | undefined =
 /** Why there are no hosts with an address of their own here. */
 export const noHosts: string | undefined =
   reasonAgainst('ip', 'iptables') ?? (hasNamespaces || isCi ? undefined : 'hosts with their own address need root')
+
+const noSystemPython = isCi || isExecutable('/usr/bin/python3') ? undefined : 'no /usr/bin/python3'
+
+/** Why there are no containers here. */
+export const noContainers: string | undefined =
+  reasonAgainst('podman', 'runc') ??
+  noSystemPython ??
+  (hasNamespaces || isCi ? undefined : 'containers of a bed need root')
+
+/** Why sudo and su cannot be run here by a user with a password. */
+export const noOtherUsers: string | undefined =
+  reasonAgainst('sudo', 'su', 'setpriv', 'unshare') ??
+  noSystemPython ??
+  (hasNamespaces || isCi ? undefined : 'accounts of a bed need root')
+
+/** Why there are no certificates of our own here. */
+export const noOpenssl: string | undefined = reasonAgainst('openssl')
+
+/** Why there is no proxy here that passes WebSockets on, and ends TLS. */
+export const noNginx: string | undefined = reasonAgainst('nginx', 'openssl')
+
+/** Why there is no Slurm cluster here. */
+export const noSlurm: string | undefined =
+  reasonAgainst('srun', 'slurmctld', 'slurmd', 'munged') ??
+  (hasNamespaces || isCi ? undefined : 'a cluster of a bed needs root')
+
+/** Where `npm run bench` and .ci/run install execnet. */
+export const execnetPython: string = fileURLToPath(new URL('../../bench/.venv/bin/python', import.meta.url))
+
+/** Why there is no server of execnet here. */
+export const noExecnet: string | undefined =
+  isCi || isExecutable(execnetPython) ? undefined : 'execnet not installed; npm run bench does that'
 
 /** A title that says why it is skipped, if it is: `describe.skipIf(noSshd)(titled('…', noSshd), …)`. */
 export function titled(title: string, reason: string | undefined): string {

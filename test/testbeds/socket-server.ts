@@ -9,6 +9,7 @@ import type { Readable } from 'node:stream'
 import { socketServerFile } from '../../src/index.js'
 import { anyInterpreter } from '../interpreters.js'
 import { notGoneWithin } from '../processes.js'
+import { program } from './needs.js'
 import { childrenOf } from './server.js'
 
 /** What a server is to be like. */
@@ -17,7 +18,12 @@ export interface SocketServerOptions {
   readonly python?: string
   /** Further arguments. */
   readonly args?: readonly string[]
-  readonly token?: string
+  /** The token; null for the one that the server finds by itself. */
+  readonly token?: string | null
+  /** The network namespace to run in. */
+  readonly netns?: string
+  /** Variables beside ours. */
+  readonly env?: Readonly<Record<string, string>>
 }
 
 /** A server that listens. */
@@ -38,11 +44,21 @@ export interface SocketServer extends AsyncDisposable {
 
 /** Starts a server and waits until it listens. */
 export async function startSocketServer(options: SocketServerOptions = {}): Promise<SocketServer> {
-  const { python = anyInterpreter().command, args = [], token = 'correct-horse-battery-staple' } = options
+  const {
+    python = anyInterpreter().command,
+    args = [],
+    token = 'correct-horse-battery-staple',
+    env = {},
+    netns,
+  } = options
   const folder = mkdtempSync(join(tmpdir(), 'tendril-socket-'))
   const tokenFile = join(folder, 'token')
-  writeFileSync(tokenFile, `${token}\n`, { mode: 0o600 })
-  const child = spawn(python, [socketServerFile, '--token-file', tokenFile, ...args], {
+  if (token !== null) writeFileSync(tokenFile, `${token}\n`, { mode: 0o600 })
+  const command = [python, socketServerFile, ...(token === null ? [] : ['--token-file', tokenFile]), ...args]
+  const prefix = netns === undefined ? [] : [program('ip'), 'netns', 'exec', netns]
+  const [file = '', ...rest] = [...prefix, ...command]
+  const child = spawn(file, rest, {
+    env: { ...process.env, XDG_CONFIG_HOME: folder, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let log = ''
@@ -62,5 +78,16 @@ export async function startSocketServer(options: SocketServerOptions = {}): Prom
   }
   const port = Number(/:(\d+)(?:\/\/|$)/.exec(said)?.[1])
   const { pid = 0 } = child
-  return { spec: said, port, pid, token, folder, child, log: () => log, workers, stop, [Symbol.asyncDispose]: stop }
+  return {
+    spec: said,
+    port,
+    pid,
+    token: token ?? '',
+    folder,
+    child,
+    log: () => log,
+    workers,
+    stop,
+    [Symbol.asyncDispose]: stop,
+  }
 }

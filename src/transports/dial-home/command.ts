@@ -22,11 +22,12 @@ export const schemes: readonly string[] = Object.keys(fetcherOf)
  * A line for sh, bash, zsh and fish.
  *
  * @param address - As dial.py wants it.
+ * @param token - That of the variable TENDRIL_TOKEN over there when absent.
  */
-export function dialCommand(address: string, token: string): string {
+export function dialCommand(address: string, token?: string): string {
   const url = new URL(address)
   const fetcher = fetcherOf[url.protocol as keyof typeof fetcherOf]
   const hash = createHash('sha256').update(readFileSync(dialFile)).digest('hex')
   const check = `import hashlib;hashlib.sha256(s).hexdigest()=="${hash}"or sys.exit("tendril: that is not the program that was announced")`
-  return `python3 -c '${fetcher(url)};${check};exec(s)' '${address}' ${token}`
+  return `python3 -c '${fetcher(url)};${check};exec(s)' '${address}'${token === undefined ? '' : ` ${token}`}`
 }

@@ -12,8 +12,12 @@ interface Entry {
 export class Tokens {
   readonly #entries = new Map<string, Entry>()
 
+  /** Whether there is one that is good for ever. */
+  readonly isOpen: boolean
+
   /** @param token - One that is good for ever. */
   constructor(token: string | undefined) {
+    this.isOpen = token !== undefined
     if (token !== undefined) this.#entries.set(tokenId(token), { token, left: Number.POSITIVE_INFINITY })
   }
 

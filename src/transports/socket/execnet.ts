@@ -25,6 +25,8 @@ export async function askExecnet(
   ].join('\n')
   stream.write(`${python(source)}\n`)
   const line = await readLine(stream, signal)
+  if (line === `${GREETING}refused`)
+    throw new HandshakeFault('protocol', 'it is "tendril serve", which wants a token. Leave the key insecure away')
   if (line !== `${GREETING}ok`) throw new HandshakeFault('protocol', `it said ${JSON.stringify(line.slice(0, 80))}`)
   return async () => undefined
 }

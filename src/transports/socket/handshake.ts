@@ -48,12 +48,17 @@ export async function shakeHands(
   const nonces = [ours, theirs]
   if (!areEqual(shown, proof(token, 'server', nonces)))
     throw new HandshakeFault('proof', 'it does not know the token that we have')
-  const text = JSON.stringify(request)
-  stream.write(`${proof(token, 'client', nonces, text)} ${Buffer.byteLength(text)}\n${text}`)
+  stream.write(answerOf(token, nonces, request))
   return async () => {
     const line = await readLine(stream, signal)
     if (line !== `${GREETING}ok`) throw faultOf(line)
   }
+}
+
+/** What a client says second: its proof, and what it wants to be started. */
+export function answerOf(token: string, nonces: readonly string[], request: StartRequest): string {
+  const text = JSON.stringify(request)
+  return `${proof(token, 'client', nonces, text)} ${Buffer.byteLength(text)}\n${text}`
 }
 
 /** Who proves: the sides of a server's connection, or those of one that a worker has made. */

@@ -1,6 +1,6 @@
 """A server for gateways: `socket=HOST:PORT` and `ws=URL` reach it. One file, standard library only, Python 2.7 and 3.6 or newer.
 
-    TENDRIL_TOKEN=… python3 serve.py [--host 127.0.0.1] [--port 0] …
+    TENDRIL_TOKEN=... python3 serve.py [--host 127.0.0.1] [--port 0] ...
 
 Whoever connects proves that they know the token before anything else is read, and is shown that the server knows it, too
 (PROTOCOL.md, "Servers"). Then each connection gets a worker process of its own, and this one has no part in it any more.
@@ -16,6 +16,7 @@ import hmac
 import json
 import os
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -233,7 +234,13 @@ class Server(object):
                 continue
             with self.lock:
                 self.pending[stream] = clock()
-            in_thread(self.welcome, stream, address[0])
+            try:
+                in_thread(self.welcome, stream, address[0])
+            except threading.ThreadError as e:
+                say('lost %s: %s' % (address[0], e))
+                with self.lock:
+                    del self.pending[stream]
+                close(stream)
 
     def make_room(self):
         """Those who connect and say nothing must not keep others out: the oldest leaves, once it has had its time."""
@@ -510,15 +517,40 @@ def tls_context(cert, key):
     if not hasattr(ssl, 'SSLContext') or not hasattr(ssl, 'PROTOCOL_TLS'):
         fail('the ssl of this Python is too old for --tls; use Python 3.6 or newer')
     context = ssl.SSLContext(getattr(ssl, 'PROTOCOL_TLS_SERVER', ssl.PROTOCOL_TLS))
-    context.options |= ssl.OP_NO_TLSv1 | ssl.OP_NO_TLSv1_1
+    if hasattr(context, 'minimum_version'):
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+    else:
+        context.options |= ssl.OP_NO_TLSv1 | ssl.OP_NO_TLSv1_1
     try:
         context.load_cert_chain(cert, key)
     except (EnvironmentError, ValueError) as e:
-        fail('cannot use the certificate %s with the key %s: %s' % (cert, key, reason(e)))
+        fail('cannot use the certificate %s with the key %s: %s' % (cert, key or cert, reason(e)))
     return context
 
 
-def read_token(path):
+def make_certificate():
+    """With its key, in PEM. It names nobody: clients know it by its fingerprint."""
+    folder = tempfile.mkdtemp()
+    files = [os.path.join(folder, 'key'), os.path.join(folder, 'cert')]
+    command = 'openssl req -x509 -newkey rsa:2048 -nodes -days 3650 -subj /CN=tendril'.split()
+    try:
+        subprocess.check_output(command + ['-keyout', files[0], '-out', files[1]], stderr=subprocess.STDOUT)
+        return b''.join(open(path, 'rb').read() for path in files)
+    except (EnvironmentError, subprocess.CalledProcessError) as e:
+        fail('--tls without --cert makes a certificate with openssl, and that failed (%s): install openssl, '
+             'or name a certificate with --cert and --key' % reason(e))
+    finally:
+        shutil.rmtree(folder)
+
+
+def fingerprint(path):
+    import ssl
+    with open(path) as file:
+        text = file.read()
+    return hashlib.sha256(ssl.PEM_cert_to_DER_cert(text[text.index('-----BEGIN CERTIFICATE'):])).hexdigest()
+
+
+def read_secret(path):
     """From a file that only its owner may read."""
     try:
         if os.stat(path).st_mode & 0o077:
@@ -526,7 +558,7 @@ def read_token(path):
         with open(path, 'rb') as file:
             return file.read().strip()
     except EnvironmentError as e:
-        fail('cannot read the token file %s: %s' % (path, reason(e)))
+        fail('cannot read %s: %s' % (path, reason(e)))
 
 
 def token_of_environment():
@@ -596,14 +628,18 @@ def parse(argv):
                         help='for which a connection may take to prove that it knows the token (default: %(default)s)')
     parser.add_argument('--penalty', type=float, default=10, metavar='SECONDS',
                         help='for which an address is refused after %d wrong proofs (default: %%(default)s)' % FAILURES)
-    parser.add_argument('--tls', action='store_true', help='encrypt connections; needs --cert and --key')
-    parser.add_argument('--cert', help='the certificate chain, in PEM')
+    parser.add_argument('--tls', action='store_true', help='encrypt connections')
+    parser.add_argument('--cert', help='the certificate chain, in PEM (default: one of our own in ~/.config/tendril, which is made '
+                        'with openssl when it is not there; the spec that is printed has its fingerprint)')
     parser.add_argument('--key', help='the private key of the certificate, in PEM')
+    parser.add_argument('--with-parent', action='store_true', help=argparse.SUPPRESS)
     options = parser.parse_args(argv)
     if options.token is not None:
         fail('everybody on this machine could read a token on a command line: use --token-file or TENDRIL_TOKEN')
-    if options.tls and not (options.cert and options.key):
-        fail('--tls needs --cert and --key')
+    if not 0 <= options.port <= 65535:
+        fail('there is no port %d; they go up to 65535' % options.port)
+    if options.key and not options.cert or options.cert and not options.tls:
+        fail('--key needs --cert, and --cert needs --tls')
     return options
 
 
@@ -613,10 +649,16 @@ def main(argv):
     options = parse(argv)
     token = token_of_environment()
     file = options.token_file or (None if token else keep('token', make_token))
-    server = Server(options, check_token(read_token(file) if file else token, file or 'TENDRIL_TOKEN'))
+    token = check_token(read_secret(file) if file else token, file or 'TENDRIL_TOKEN')
+    keys = ['tls'] if options.tls else []
+    if options.tls and not options.cert:
+        options.cert = keep('tls.pem', make_certificate)
+        read_secret(options.cert)
+        keys += ['fingerprint=%s' % fingerprint(options.cert)]
+    server = Server(options, token)
     host, port = server.listener.getsockname()[:2]
     name = '[%s]' % host if ':' in host else host
-    keys = ['socket=%s:%d' % (name, port)] + (['tls'] if options.tls else [])
+    keys = ['socket=%s:%d' % (name, port)] + keys
     keys += ['token_file=%s' % os.path.abspath(file)] if file else []
     if not options.tls and not is_loopback(host):
         say('whoever is on the way can read and change what is said: use --tls, or an SSH gateway')
@@ -631,12 +673,21 @@ def main(argv):
     for number in stops:
         signal.signal(number, leave)
     try:
+        if options.with_parent:
+            in_thread(leave_with_parent)
         print('//'.join(keys))
         sys.stdout.flush()
         server.serve()
     except SystemExit:
         server.stop()
         os._exit(0)  # nobody waits for threads that still talk to somebody
+
+
+def leave_with_parent():
+    """Whoever started this process holds the other end of its stdin."""
+    while os.read(0, 4096):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def is_loopback(host):

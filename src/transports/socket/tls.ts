@@ -7,8 +7,8 @@ import { XSpecError } from '../../errors.js'
 /** Who is trusted: those who vouch (the system's when there is no `ca`), or one certificate. */
 export interface TlsTrust {
   readonly hostname: string
-  /** A file in PEM. */
-  readonly ca?: string | undefined
+  /** In PEM. */
+  readonly ca?: Buffer | undefined
   /** SHA-256, in hexadecimal digits, with colons or without. */
   readonly fingerprint?: string | undefined
 }
@@ -16,12 +16,12 @@ export interface TlsTrust {
 /**
  * Encrypts.
  *
- * @throws The error of Node's TLS, with its `code`; {@link XSpecError} for a `ca` that cannot be read; the reason of `signal`.
+ * @throws The error of Node's TLS, with its `code`; the reason of `signal`.
  */
 export function startTls(socket: Duplex, trust: TlsTrust, signal: AbortSignal): Promise<TLSSocket> {
   const { hostname } = trust
   const pinned = trust.fingerprint === undefined ? undefined : digits(trust.fingerprint)
-  const ca = trust.ca === undefined ? {} : { ca: readCa(trust.ca) }
+  const ca = trust.ca === undefined ? {} : { ca: trust.ca }
   return new Promise((resolve, reject) => {
     const tls = connect({
       socket,
@@ -61,7 +61,12 @@ function digits(fingerprint: string): string {
     .toLowerCase()
 }
 
-function readCa(file: string): Buffer {
+/**
+ * The authorities of `ca=`.
+ *
+ * @throws {@link XSpecError} when the file cannot be read.
+ */
+export function readCa(file: string): Buffer {
   try {
     return readFileSync(file)
   } catch (error) {

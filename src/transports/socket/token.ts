@@ -12,7 +12,7 @@ const VARIABLE = 'TENDRIL_TOKEN'
  * @throws {@link XSpecError} when there is none, or when others may read it.
  */
 export function readToken(file: string | undefined): string {
-  const token = file === undefined ? (process.env[VARIABLE] ?? readDefaultFile()) : readTokenFile(file)
+  const token = file === undefined ? process.env[VARIABLE] || readDefaultFile() : readTokenFile(file)
   if (token !== '') return token
   throw new XSpecError(
     file === undefined

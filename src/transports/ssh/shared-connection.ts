@@ -4,7 +4,7 @@ import { Turnstile } from '../turnstile.js'
 import { unlessAborted } from '../unless-aborted.js'
 import type { SshConnection, SshEngine } from './connection.js'
 import type { ResolvedHost } from './host.js'
-import { JoinedConnecting } from './joined-connecting.js'
+import { JoinedConnecting } from '../joined-connecting.js'
 
 // A login costs two processors a fifth of a second each; sshd itself begins to refuse at ten that have not ended (MaxStartups).
 const LOGINS_AT_ONCE = 8

@@ -1,13 +1,13 @@
 /** One way that several gateways go together: all of them see its phases, any of them may answer, it ends when all have given up. */
-import type { Phase } from '../../errors.js'
-import type { Connecting, Question } from '../connecting.js'
+import type { Phase } from '../errors.js'
+import type { Connecting, Question } from './connecting.js'
 
 /** The way as whoever connects sees it. */
 export class JoinedConnecting implements Connecting {
   readonly #joined = new Set<Connecting>()
   readonly #pauses = new Map<Connecting, () => void>()
   readonly #abort = new AbortController()
-  #last: { readonly phase: Phase; readonly detail: string | undefined } | undefined
+  #last: readonly [phase: Phase, detail?: string, stuck?: string] | undefined
   #pauseCount = 0
   #hasArrived = false
 
@@ -18,7 +18,7 @@ export class JoinedConnecting implements Connecting {
   /** @returns Leaves; when nobody is left, the way is given up. */
   join(connecting: Connecting): () => void {
     this.#joined.add(connecting)
-    if (this.#last !== undefined) connecting.enter(this.#last.phase, this.#last.detail)
+    if (this.#last !== undefined) connecting.enter(...this.#last)
     if (this.#pauseCount > 0) this.#pauses.set(connecting, connecting.pause())
     const leave = (): void => {
       connecting.signal.removeEventListener('abort', leave)
@@ -35,9 +35,9 @@ export class JoinedConnecting implements Connecting {
     this.#hasArrived = true
   }
 
-  enter(phase: Phase, detail?: string): void {
-    this.#last = { phase, detail }
-    for (const connecting of this.#joined) connecting.enter(phase, detail)
+  enter(...step: [phase: Phase, detail?: string, stuck?: string]): void {
+    this.#last = step
+    for (const connecting of this.#joined) connecting.enter(...step)
   }
 
   /** The first that has somebody to ask, asks. */

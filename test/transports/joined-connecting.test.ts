@@ -1,8 +1,8 @@
 // One way that several go together.
 import { describe, expect, it } from 'vitest'
-import type { Question } from '../../../src/transports/connecting.js'
-import { JoinedConnecting } from '../../../src/transports/ssh/joined-connecting.js'
-import { Traveller } from './traveller.js'
+import type { Question } from '../../src/transports/connecting.js'
+import { JoinedConnecting } from '../../src/transports/joined-connecting.js'
+import { Traveller } from './ssh/traveller.js'
 
 const question: Question = { kind: 'password', from: 'me@web1', text: 'Password of me@web1', echo: false }
 

@@ -1,0 +1,246 @@
+// What the socket server allows: how long, how often, how many; what it wants of its user; and how it ends.
+import { spawnSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { networkInterfaces, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { Group, socketServerFile } from '../../../src/index.js'
+import { answerOf } from '../../../src/transports/socket/handshake.js'
+import { tendril } from '../../cli/command.js'
+import { anyInterpreter, findInterpreter } from '../../interpreters.js'
+import { Mark, notGoneWithin } from '../../processes.js'
+import { titled } from '../../testbeds/needs.js'
+import { startSocketServer } from '../../testbeds/socket-server.js'
+import { hello, RawClient } from './raw-client.js'
+
+const python = anyInterpreter().command
+const pythons = [anyInterpreter(), findInterpreter('CPython 2.7')].filter((each) => each !== undefined)
+const request = { python: null, loader: 'pass', env: {} }
+
+/** One whole attempt. @returns What the server said last. */
+async function attempt(port: number, token: string): Promise<string> {
+  using client = await RawClient.connect(port)
+  client.say(hello)
+  const line = await client.line()
+  if (line !== 'TENDRIL 1 refused') {
+    const [, , ours = '', theirs = ''] = `${hello.trim()} ${line.split(' ')[2]}`.split(' ')
+    client.say(answerOf(token, [ours, theirs], request))
+    return await client.line()
+  }
+  return line
+}
+
+describe('the socket server', () => {
+  it('gives a handshake its time, however slowly it comes', async () => {
+    await using server = await startSocketServer({ args: ['--handshake-timeout', '0.5'] })
+    using client = await RawClient.connect(server.port)
+    const began = performance.now()
+    let said = 0
+    const timer = setInterval(() => client.say(hello[said++] ?? '0'), 50)
+    expect(await client.rest()).toBe('TENDRIL 1 refused\n')
+    clearInterval(timer)
+    expect(performance.now() - began).toBeLessThan(3000)
+    expect(server.workers()).toEqual([])
+  })
+
+  it('refuses an address after five wrong proofs, also with the token, and takes it again after a while', async () => {
+    await using server = await startSocketServer({ args: ['--penalty', '1'] })
+    for (let failed = 0; failed < 5; failed++) {
+      expect(await attempt(server.port, 'no-token-of-this-server')).toBe('TENDRIL 1 refused')
+    }
+    expect(await attempt(server.port, server.token)).toBe('TENDRIL 1 refused')
+    await vi.waitFor(() => expect(server.log()).toContain('failed too often'))
+    await vi.waitFor(async () => expect(await attempt(server.port, server.token)).toBe('TENDRIL 1 ok'), 5000)
+  })
+
+  it('takes nobody for guessing who only looks whether the port is open', async () => {
+    await using server = await startSocketServer()
+    for (let looked = 0; looked < 8; looked++) {
+      using client = await RawClient.connect(server.port)
+      client.socket.end()
+      await client.rest()
+    }
+    expect(await attempt(server.port, server.token)).toBe('TENDRIL 1 ok')
+  })
+
+  it('has as many workers as it may, and takes the next when one has ended', async () => {
+    await using server = await startSocketServer({ args: ['--max-connections', '2'] })
+    await using group = new Group()
+    const [first] = [await group.makeGateway(server.spec), await group.makeGateway(server.spec)]
+    await expect(group.makeGateway(server.spec)).rejects.toMatchObject({ code: 'ERR_AUTHENTICATION' })
+    await vi.waitFor(() => expect(server.log()).toContain('there are 2 connections already'))
+    await first.terminate()
+    await vi.waitFor(() => expect(server.workers()).toHaveLength(1))
+    const gateway = await group.makeGateway(server.spec)
+    expect(await gateway.remoteExec('channel.send(1)').receive()).toBe(1)
+  })
+
+  it('lets nobody be kept out by those who connect and say nothing', async () => {
+    await using server = await startSocketServer()
+    const silent = await Promise.all(Array.from({ length: 100 }, () => RawClient.connect(server.port)))
+    await using group = new Group()
+    const gateway = await group.makeGateway(`${server.spec}//timeout=8s`)
+    expect(await gateway.remoteExec('channel.send(1)').receive()).toBe(1)
+    for (const client of silent) client.socket.destroy()
+  })
+
+  it('keeps nothing of connections that are over, however they ended', async () => {
+    await using server = await startSocketServer({ args: ['--penalty', '0'] })
+    await using group = new Group()
+    const held = (what: 'fd' | 'task'): number => readdirSync(`/proc/${server.pid}/${what}`).length
+    const [files, threads] = [held('fd'), held('task')]
+    for (let round = 0; round < 20; round++) {
+      const clients = await Promise.all(Array.from({ length: 5 }, () => RawClient.connect(server.port)))
+      for (const [index, { socket }] of clients.entries()) {
+        socket.write(randomBytes(64 * index))
+        if (index % 2 === 0) socket.resetAndDestroy()
+        else socket.end(hello)
+      }
+      await attempt(server.port, round % 2 === 0 ? server.token : 'no-token-of-this-server')
+      for (const client of clients) await client.rest()
+      await (await group.makeGateway(server.spec)).terminate()
+    }
+    await vi.waitFor(() => expect({ files: held('fd'), threads: held('task') }).toEqual({ files, threads }), 5000)
+    expect(server.log()).not.toContain('Traceback')
+  })
+
+  it('tells workers nothing of its token', async () => {
+    await using server = await startSocketServer({ env: { TENDRIL_TOKEN: 'another-token-of-the-environment' } })
+    await using group = new Group()
+    const gateway = await group.makeGateway(server.spec)
+    expect(await gateway.remoteExec('import os; channel.send("TENDRIL_TOKEN" in os.environ)').receive()).toBe(false)
+  })
+
+  const noIpv6 = Object.values(networkInterfaces()).some((each) => each?.some(({ address }) => address === '::1'))
+    ? undefined
+    : 'this machine has no IPv6'
+  it.skipIf(noIpv6)(titled('listens on IPv6', noIpv6), async () => {
+    await using server = await startSocketServer({ args: ['--host', '::1'] })
+    expect(server.spec).toMatch(/^socket=\[::1\]:\d+\//)
+    await using group = new Group()
+    const gateway = await group.makeGateway(server.spec)
+    expect(await gateway.remoteExec('channel.send(1)').receive()).toBe(1)
+  })
+})
+
+describe.each(pythons)('the end of a server on $name', ({ command }) => {
+  it('is that of all workers and of what they started, whoever else is about to come', async () => {
+    const mark = new Mark()
+    await using server = await startSocketServer({ python: command })
+    const group = new Group()
+    const gateways = await Promise.all([1, 2, 3].map(() => group.makeGateway(`${server.spec}//${mark.key}`)))
+    const started = gateways.map((gateway) => gateway.remoteExec(stubborn))
+    await Promise.all(started.map((channel) => channel.receive()))
+    const pending = await Promise.all(Array.from({ length: 40 }, () => RawClient.connect(server.port)))
+    expect(mark.pids().length).toBeGreaterThanOrEqual(6)
+    const exited = once(server.child, 'exit')
+    server.child.kill('SIGTERM')
+    expect(await exited).toEqual([0, null])
+    expect(await notGoneWithin(1000, mark.pids)).toEqual([])
+    for (const gateway of gateways) expect((await gateway.closed).reason).not.toBe('terminated')
+    for (const channel of started) await expect(channel.receive()).rejects.toMatchObject({ code: 'ERR_GATEWAY_CLOSED' })
+    for (const client of pending) client.socket.destroy()
+    await group.terminate()
+  })
+
+  it('by SIGKILL ends nothing that it serves', async () => {
+    await using server = await startSocketServer({ python: command })
+    await using group = new Group()
+    const gateway = await group.makeGateway(server.spec)
+    const exited = once(server.child, 'exit')
+    server.child.kill('SIGKILL')
+    await exited
+    const { pid } = await gateway.info()
+    expect(await gateway.remoteExec('channel.send(1)').receive()).toBe(1)
+    const channel = gateway.remoteExec('channel.receive()')
+    expect((await gateway.terminate()).killed).toEqual([])
+    await expect(channel.receive()).rejects.toThrow()
+    expect(await notGoneWithin(2000, () => [pid])).toEqual([])
+  })
+})
+
+const stubborn = `
+import signal, subprocess, time
+subprocess.Popen(['sh', '-c', 'trap "" TERM HUP INT; sleep 100; sleep 100'])
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+channel.send(1)
+while True: time.sleep(100)
+`
+
+describe('the start of a server', () => {
+  let folder = ''
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'tendril-serve-'))
+  })
+  afterAll(() => rmSync(folder, { recursive: true }))
+
+  const file = (name: string, text: string, mode = 0o600): string => {
+    const path = join(folder, name)
+    writeFileSync(path, text)
+    chmodSync(path, mode)
+    return path
+  }
+  const start = (args: readonly string[], env: Readonly<Record<string, string>> = {}) => {
+    const variables = { ...process.env, HOME: folder, XDG_CONFIG_HOME: '', TENDRIL_TOKEN: '', ...env }
+    return spawnSync(python, [socketServerFile, ...args], { encoding: 'utf8', env: variables, timeout: 10_000 })
+  }
+
+  const faults: readonly [string, () => [args: string[], env?: Record<string, string>], string][] = [
+    ['a short token', () => [['--token-file', file('short', 'hunter2\n')]], 'at least 22 characters; make one with'],
+    ['an empty token file', () => [['--token-file', file('empty', '\n')]], 'at least 22 characters'],
+    [
+      'a short token in the environment',
+      () => [[], { TENDRIL_TOKEN: 'hunter2' }],
+      'TENDRIL_TOKEN has no token of at least',
+    ],
+    ['a token that others may read', () => [['--token-file', file('open', 'x'.repeat(30), 0o644)]], 'chmod 600'],
+    ['a token file that is not there', () => [['--token-file', join(folder, 'none')]], 'No such file or directory'],
+    ['a token on the command line', () => [['--token', 'x'.repeat(30)]], 'use --token-file or TENDRIL_TOKEN'],
+    ['a host that is not known', () => [['--host', 'no-such-host.invalid']], 'cannot listen on no-such-host.invalid'],
+    ['a port that no system has', () => [['--port', '70000']], 'no port 70000'],
+    ['an address that is another machine’s', () => [['--host', '192.0.2.1']], 'cannot listen on 192.0.2.1'],
+    ['a certificate that is not there', () => [['--tls', '--cert', '/no/cert', '--key', '/no/key']], '/no/cert'],
+    ['a certificate that is none', () => [['--tls', '--cert', file('c', 'x'), '--key', file('k', 'x')]], 'cannot use'],
+    ['a key without its certificate', () => [['--tls', '--key', '/no/key']], '--key needs --cert'],
+    ['no openssl', () => [['--tls'], { PATH: folder }], 'install openssl, or name a certificate'],
+    ['a folder that cannot be made', () => [[], { XDG_CONFIG_HOME: file('plain', '') }], 'cannot make'],
+  ]
+
+  it.each(faults)('fails in one line with %s', (_, prepare, says) => {
+    const { status, stdout, stderr } = start(...prepare())
+    expect({ status, stdout }, stderr).toEqual({ status: 2, stdout: '' })
+    expect(stderr).toMatch(/^tendril serve: [^\n]+\n$/)
+    expect(stderr).toContain(says)
+  })
+
+  it('fails in one line when the port is in use', async () => {
+    await using server = await startSocketServer()
+    const { status, stderr } = start(['--port', String(server.port)], { TENDRIL_TOKEN: 'x'.repeat(30) })
+    expect({ status, stderr }).toEqual({
+      status: 2,
+      stderr: `tendril serve: cannot listen on 127.0.0.1, port ${server.port}: Address already in use\n`,
+    })
+  })
+
+  it('says the same of a token on the command line of tendril', () => {
+    const { status, stderr } = tendril(['serve', '--token', 'x'.repeat(30)])
+    expect(status).toBe(2)
+    expect(stderr).toMatch(/^tendril: [^\n]*use --token-file or TENDRIL_TOKEN\n$/)
+  })
+
+  it('makes a token where there is none, for its user alone, and takes the same the next time', async () => {
+    const config = join(folder, 'config')
+    const env = { XDG_CONFIG_HOME: config, TENDRIL_TOKEN: '' }
+    await using first = await startSocketServer({ env, token: null })
+    await using second = await startSocketServer({ env, token: null })
+    const path = join(config, 'tendril', 'token')
+    for (const { spec } of [first, second]) expect(spec).toContain(`//token_file=${path}`)
+    expect(statSync(path).mode & 0o777).toBe(0o600)
+    expect(statSync(join(config, 'tendril')).mode & 0o777).toBe(0o700)
+    await using group = new Group()
+    const gateway = await group.makeGateway(second.spec)
+    expect(await gateway.remoteExec('channel.send(1)').receive()).toBe(1)
+  })
+})
