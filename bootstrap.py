@@ -232,7 +232,7 @@ class FairLock(object):
 class Worker(object):
     """The gateway as code in the worker sees it (`channel.gateway`), and all that happens behind it."""
 
-    receive, transmit = staticmethod(os.read), staticmethod(os.write)  # a link that is no plain descriptor has its own
+    receive, transmit = staticmethod(os.read), staticmethod(os.write)  # or those of a link
 
     def __init__(self, marker):
         self.marker, self.main = marker, _thread.get_ident()
@@ -581,7 +581,7 @@ def start(marker):
     if os.name == 'posix' and os.getpgrp() not in (os.getpid(), os.getsid(0)):
         os.setsid()
     worker = Worker(marker)
-    if 'tendril_link' in sys.modules:  # what started this interpreter speaks to the controller in a way of its own
+    if 'tendril_link' in sys.modules:  # fds 0 and 1 are no plain stream (src/transports/websocket/link.py)
         sys.modules['tendril_link'].attach(worker)
     sys.modules['_tendril'].__path__ = []
     sys.meta_path.insert(0, Importer())

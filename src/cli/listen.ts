@@ -1,6 +1,6 @@
 /** `tendril listen`: waits for Pythons that dial home, and runs a file on each that comes. */
 import { readFile } from 'node:fs/promises'
-import { type Arrivals, dialFile, type Gateway, Group } from '../index.js'
+import { type Arrivals, type Channel, dialFile, type Gateway, Group } from '../index.js'
 import { parseKwarg } from './exec.js'
 import { interrupted, UsageError } from './exit-codes.js'
 import { endOnInterrupt } from './interruption.js'
@@ -22,13 +22,15 @@ export interface ListenCommandOptions {
   readonly print: boolean
 }
 
+const stay = 'for item in channel: pass' // until the channel ends, which nobody does before the command ends
+
 /** Resolves to the exit code when as many as are expected have come and gone, or when it is interrupted. */
 export async function listen(file: string | undefined, options: ListenCommandOptions): Promise<number> {
   if (options.print) {
     process.stdout.write(await readFile(dialFile, 'utf8'))
     return 0
   }
-  const source = file === undefined ? undefined : { text: await read(file), name: file }
+  const source = file === undefined ? stay : { text: await read(file), name: file }
   const kwargs = Object.fromEntries(options.kwarg.map(parseKwarg))
   const token = options.tokenFile === undefined ? process.env['TENDRIL_TOKEN'] : undefined
   const isOpen = token !== undefined || options.tokenFile !== undefined
@@ -54,12 +56,8 @@ export async function listen(file: string | undefined, options: ListenCommandOpt
       const { implementation, versionInfo, executable } = await gateway.info()
       const interpreter = `${implementation} ${versionInfo.slice(0, 3).join('.')}, ${executable}`
       screen.print('stderr', `tendril: ${gateway.id} is ${gateway.remoteAddress}, ${interpreter}`)
-      if (source === undefined) {
-        await gateway.closed
-        return 0
-      }
       const channel = gateway.remoteExec(source, kwargs)
-      for await (const item of channel) report.item(channel, item)
+      await printItems(channel, report)
       const code = await report.end(channel)
       await gateway.terminate()
       return code
@@ -68,6 +66,15 @@ export async function listen(file: string | undefined, options: ListenCommandOpt
   } finally {
     arrivals.close()
     await group.terminate()
+  }
+}
+
+/** Why they end is told by whoever waits for the end. */
+async function printItems(channel: Channel, report: Report): Promise<void> {
+  try {
+    for await (const item of channel) report.item(channel, item)
+  } catch {
+    // it failed
   }
 }
 

@@ -8,6 +8,7 @@ import { overSocket } from '../conformance/socket.js'
 import { direct } from '../conformance/ssh.js'
 import { Subject, via, viaCarrier } from '../conformance/subject.js'
 import { conformanceSuites } from '../conformance/suites.js'
+import { overWebSocket } from '../conformance/ws.js'
 import { anyInterpreter, findInterpreter } from '../interpreters.js'
 import { Mark, notGoneWithin } from '../processes.js'
 import { noSshd, titled } from '../testbeds/needs.js'
@@ -19,6 +20,7 @@ for (const interpreter of carried)
   if (interpreter !== undefined) conformanceSuites(new Subject('via', interpreter, via))
 
 conformanceSuites(new Subject('socket via popen', anyInterpreter(), viaCarrier(overSocket)))
+conformanceSuites(new Subject('ws via popen', anyInterpreter(), viaCarrier(overWebSocket)))
 describe.skipIf(noSshd)(titled('through a carrier', noSshd), () => {
   conformanceSuites(new Subject('ssh via popen', anyInterpreter(), viaCarrier(direct('ssh2'))))
 })

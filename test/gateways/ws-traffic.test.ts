@@ -13,7 +13,8 @@ import { anyInterpreter } from '../interpreters.js'
 import { notGoneWithin } from '../processes.js'
 import { type Certificates, makeCertificates } from '../testbeds/certificates.js'
 import { expectFault } from '../testbeds/fault.js'
-import { noNginx, noOpenssl, program, titled } from '../testbeds/needs.js'
+import { startHaproxy } from '../testbeds/haproxy.js'
+import { noHaproxy, noNginx, noOpenssl, program, titled } from '../testbeds/needs.js'
 import { startNginx } from '../testbeds/nginx.js'
 import { serving } from '../testbeds/serving.js'
 import { type SocketServer, startSocketServer } from '../testbeds/socket-server.js'
@@ -56,6 +57,13 @@ describe('a WebSocket straight to the server', () => {
     await using group = await Group.open([urlOf(server)])
     await expectToCarry(group.get(0))
   })
+})
+
+it.skipIf(noHaproxy)(titled('a WebSocket through haproxy carries many large items both ways', noHaproxy), async () => {
+  await using server = await startSocketServer()
+  await using haproxy = await startHaproxy(server.port)
+  await using group = await Group.open([`ws=${haproxy.url}//token_file=${server.folder}/token`])
+  await expectToCarry(group.get(0))
 })
 
 describe.skipIf(noNginx)(titled('a WebSocket through nginx', noNginx), () => {

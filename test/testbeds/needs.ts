@@ -64,6 +64,9 @@ export const noOpenssl: string | undefined = reasonAgainst('openssl')
 /** Why there is no proxy here that passes WebSockets on, and ends TLS. */
 export const noNginx: string | undefined = reasonAgainst('nginx', 'openssl')
 
+/** Why there is no other proxy here. */
+export const noHaproxy: string | undefined = reasonAgainst('haproxy')
+
 /** Why there is no Slurm cluster here. */
 export const noSlurm: string | undefined =
   reasonAgainst('srun', 'slurmctld', 'slurmd', 'munged') ??

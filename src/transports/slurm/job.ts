@@ -25,11 +25,12 @@ export interface Grant {
 }
 
 // When the controller is gone, workers see the end of their input and have a second to leave: they get it before the job ends.
+// Told to end at the moment in which its job is queued, salloc does not hear it: it is told again until it is gone.
 const holder = `command -v salloc >/dev/null || exit 127
 exec 3<&0
 salloc "$@" sh -c 'echo "granted $SLURM_JOB_ID $SLURM_TASKS_PER_NODE" $(scontrol show hostnames "$SLURM_JOB_NODELIST"); exec sleep 2147483647' </dev/null 3<&- &
 job=$!
-(read -r _ <&3 || sleep 2; kill "$job") >/dev/null 2>&1 &
+(read -r _ <&3 || sleep 2; while kill "$job"; do sleep 0.2 || sleep 1; done) >/dev/null 2>&1 &
 watch=$!
 exec 3<&-
 wait "$job"

@@ -106,9 +106,10 @@ class Talk(object):
     def upgrade(self, lines):
         fields = dict((name.strip().lower(), value.strip()) for name, _, value in (line.partition(':') for line in lines[1:]))
         key = fields.get('sec-websocket-key')
-        if fields.get('upgrade', '').lower() != 'websocket' or not key:
-            self.stream.sendall(b'HTTP/1.1 426 Upgrade Required\r\nUpgrade: websocket\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
-            raise Refused('it wants no WebSocket: %s' % lines[0])
+        if fields.get('upgrade', '').lower() != 'websocket' or fields.get('sec-websocket-version') != '13' or not key:
+            self.stream.sendall(b'HTTP/1.1 426 Upgrade Required\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n'
+                                b'Connection: close\r\nContent-Length: 0\r\n\r\n')
+            raise Refused('it wants no WebSocket: %r' % lines[0])
         accept = base64.b64encode(hashlib.sha1(key.encode('latin-1') + b'258EAFA5-E914-47DA-95CA-C5AB0DC85B11').digest())
         self.stream.sendall(b'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n'
                             b'Sec-WebSocket-Accept: ' + accept + b'\r\n\r\n')

@@ -6,6 +6,7 @@ stdout are a connection on which all handshakes are over. Python 2.7 and 3.6 or 
 import errno
 import os
 import select
+import socket
 import struct
 import sys
 
@@ -28,6 +29,7 @@ class Link(object):
         """The worker speaks through this from now on."""
         os.close(worker.fd_in)
         self.worker, worker.fd_in = worker, self.fd_in
+        worker.hang_up = lambda: hang_up(worker.fd_in)
         worker.receive, worker.transmit = self.receive_ahead if self.ahead else self.receive, self.transmit
         worker.write_long = lambda header, payload: self.transmit(worker.fd_out, header, payload)
 
@@ -195,6 +197,15 @@ class WebSocket(Link):
         return size
 
 
+def hang_up(fd):
+    """For whoever finds the worker gone: over a network nobody else tells the controller, and what the worker forked may hold the connection open."""
+    try:
+        stream = socket.fromfd(fd, socket.AF_INET, socket.SOCK_STREAM)
+        stream.shutdown(socket.SHUT_RDWR)
+    except EnvironmentError:
+        pass  # the controller was faster
+
+
 def write_all(fd, data):
     data = memoryview(data)
     while data:
@@ -230,8 +241,13 @@ def private(fd):
 def open_link(size, layers, stream=None):
     """Reads as much as the loader will, and puts it where that looks; what comes behind it is for the worker.
 
-    `layers` are 'tls', whose `ssl` socket is `stream`, and 'server' or 'client', the side of a WebSocket that this is.
+    `layers` are none of a plain stream, 'tls', whose `ssl` socket is `stream`, and 'server' or 'client', the side of a WebSocket that this is.
     """
+    global attach
+    if not layers:
+        def attach(worker):
+            worker.hang_up = lambda: hang_up(worker.fd_in)
+        return
     link = Encrypted(stream) if 'tls' in layers else Plain()
     if layers != ['tls']:
         link = WebSocket(link, 'client' in layers)
@@ -253,5 +269,4 @@ def open_link(size, layers, stream=None):
     os.close(end)
     os.dup2(source, 0)
     os.close(source)
-    global attach
     attach = link.attach  # which the worker calls when it begins

@@ -4,14 +4,12 @@ import { readFileSync } from 'node:fs'
 export type LinkLayers = readonly ('tls' | 'server' | 'client')[]
 
 /**
- * What goes ahead of the loader line where the interpreter's stdin and stdout are no plain stream (twin: link.py). With `tls` it
+ * What goes ahead of the loader line where the interpreter's stdin and stdout are a connection over a network (twin: link.py). With `tls` it
  * expects the socket of Python's `ssl` under the name `stream`.
  *
  * @param bootstrapBytes - How much the loader will read.
- * @returns Nothing when there are no layers.
  */
 export function linkLine(bootstrapBytes: number, layers: LinkLayers): string {
-  if (layers.length === 0) return ''
   source ??= readFileSync(new URL('./link.py', import.meta.url), 'utf8')
   // A literal of JSON is one of Python, too; the empty entry of sys.path goes for the reason that the loader line has.
   return [
