@@ -171,7 +171,7 @@ export class Group implements Iterable<Gateway>, AsyncDisposable {
   async terminate(options: { readonly timeout?: number } = {}): Promise<TerminateReport> {
     const killed = []
     while (this.size > 0) {
-      const carriers = new Set([...this].map((gateway) => gateway.spec.via))
+      const carriers = new Set([...this].flatMap(({ spec }) => [spec.via, spec.installvia]))
       const leaves = [...this].filter((gateway) => !carriers.has(gateway.id))
       const reports = await Promise.all(leaves.map((gateway) => gateway.terminate(options)))
       for (const gateway of leaves) this.#gateways.delete(gateway.id)
@@ -197,22 +197,22 @@ export class Group implements Iterable<Gateway>, AsyncDisposable {
 
   #openKind(kind: GatewayKind, spec: XSpec, connecting: Opening): Opened {
     try {
-      const carrier = this.#carrierOf(spec)
+      const gatewayFor = (key: 'via' | 'installvia'): Gateway => this.#gatewayFor(spec, key)
+      const carrier = spec.via === undefined ? undefined : gatewayFor('via')
       if (carrier !== undefined) connecting.follow(carrier)
       const origin = carrier === undefined ? here : originVia(carrier)
-      return kind.open(spec, { loaderLine: loaderLine(), origin, connecting })
+      return kind.open(spec, { loaderLine: loaderLine(), origin, gatewayFor, connecting })
     } catch (error) {
       connecting.end(() => (error instanceof Error ? error : new Error(String(error))))
       throw error
     }
   }
 
-  #carrierOf(spec: XSpec): Gateway | undefined {
-    const { via } = spec
-    if (via === undefined) return undefined
-    const gateway = this.#gateways.get(via)
+  #gatewayFor(spec: XSpec, key: 'via' | 'installvia'): Gateway {
+    const id = spec[key] ?? ''
+    const gateway = this.#gateways.get(id)
     if (gateway !== undefined) return gateway
-    throw new XSpecError(`via=${via} names no gateway of the group, in "${spec}"; open it first, with id=${via}`)
+    throw new XSpecError(`${key}=${id} names no gateway of the group, in "${spec}"; open it first, with id=${id}`)
   }
 
   async #whenReady(gateway: Gateway, signal: AbortSignal | undefined): Promise<Gateway> {
@@ -239,12 +239,14 @@ function parse(spec: string | XSpec): XSpec {
   return typeof spec === 'string' ? XSpec.parse(spec) : spec
 }
 
-/** The same specs, each behind the one that its via= names; otherwise in their order. */
+/** The same specs, each behind those that its via= and installvia= name; otherwise in their order. */
 function carriersFirst(specs: readonly XSpec[]): XSpec[] {
   const ordered = new Set<XSpec>()
   const visit = (spec: XSpec, behind: readonly XSpec[]): void => {
-    const carrier = specs.find((other) => other.id !== undefined && other.id === spec.via)
-    if (carrier !== undefined && !behind.includes(carrier)) visit(carrier, [...behind, spec])
+    for (const other of specs) {
+      const isCarrier = other.id !== undefined && (other.id === spec.via || other.id === spec.installvia)
+      if (isCarrier && !behind.includes(other)) visit(other, [...behind, spec])
+    }
     ordered.add(spec)
   }
   for (const spec of specs) visit(spec, [])

@@ -2,6 +2,7 @@
 import type { Connecting } from '../transports/connecting.js'
 import type { Origin } from '../transports/origin.js'
 import type { Transport } from '../transports/transport.js'
+import type { Gateway } from './gateway.js'
 import type { Hello } from './hello.js'
 import type { XSpec } from './xspec.js'
 
@@ -11,6 +12,8 @@ export interface KindContext {
   readonly loaderLine: string
   /** Where the way begins: this machine, or that of the gateway which `via=` names. */
   readonly origin: Origin
+  /** The gateway of the group that a key of the spec names. @throws XSpecError when there is none. */
+  gatewayFor(key: 'via' | 'installvia'): Gateway
   /** Takes the phases of the way, asks a person, and tells when the gateway is given up; `python` is the last phase that a kind enters. */
   readonly connecting: Connecting
 }

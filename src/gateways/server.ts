@@ -9,6 +9,7 @@ import { readCa, startTls } from '../transports/socket/tls.js'
 import { readToken } from '../transports/socket/token.js'
 import { openStream } from '../transports/stream.js'
 import type { Connected } from '../transports/tcp.js'
+import { unlessAborted } from '../transports/unless-aborted.js'
 import type { KindContext, Opened } from './kind.js'
 import type { XSpec } from './xspec.js'
 
@@ -19,8 +20,25 @@ export interface Place {
   /** The same for people. */
   readonly address: string
   readonly isTls: boolean
+  /** The only certificate that is trusted; that of `fingerprint=` when absent. */
+  readonly fingerprint?: string | undefined
   /** What is to be agreed upon before the handshake. */
   readonly upgrade?: ((stream: Duplex, signal: AbortSignal) => Promise<Duplex>) | undefined
+}
+
+/** A server that must be started first. */
+export interface PlaceToBe {
+  /** For people. */
+  readonly address: string
+  /** Starts it. What is thrown is how the gateway fails. */
+  find(): Promise<StartedPlace>
+}
+
+/** A server that was started for one gateway. */
+export interface StartedPlace extends Place {
+  readonly token: string
+  /** Lets it end. */
+  readonly release: () => void
 }
 
 /** What was read of the files that a spec names. */
@@ -31,21 +49,32 @@ interface Credentials {
 }
 
 /** Sets out for a server. */
-export function openAtServer(spec: XSpec, place: Place, context: KindContext): Opened {
-  const token = spec.insecure ? undefined : readToken(spec.tokenFile)
+export function openAtServer(spec: XSpec, place: Place | PlaceToBe, context: KindContext): Opened {
+  const token = spec.insecure || 'find' in place ? undefined : readToken(spec.tokenFile)
   const python = spec.python === undefined ? null : splitWords(spec.python)
   const ca = spec.ca === undefined ? undefined : readCa(spec.ca)
   const request = { python, loader: context.loaderLine, env: spec.env }
   const transport = openDeferred({
     address: place.address,
-    open: (signal) => reach(spec, place, { token, ca }, request, context, signal),
+    open: async (signal) => {
+      if (!('find' in place)) return reach(spec, place, { token, ca }, request, context, signal)
+      const finding = place.find()
+      try {
+        const started = await unlessAborted(finding, AbortSignal.any([signal, context.connecting.signal]))
+        const reached = await reach(spec, started, { token: started.token, ca }, request, context, signal)
+        return { ...reached, onEnd: started.release }
+      } catch (error) {
+        finding.then(({ release }) => release()).catch(() => undefined) // it may yet be started
+        throw error
+      }
+    },
   })
   return { transport, tried: python ?? [`the interpreter of ${place.address}`] }
 }
 
 async function reach(
   spec: XSpec,
-  { hostname, port, address, isTls, upgrade }: Place,
+  { hostname, port, address, isTls, fingerprint = spec.fingerprint, upgrade }: Place,
   { token, ca }: Credentials,
   request: StartRequest,
   { connecting, origin }: KindContext,
@@ -57,7 +86,7 @@ async function reach(
     connecting.enter('resolve', hostname)
     tcp = await origin.connect({ hostname, port, onFound: () => connecting.enter('connect', address) }, signal)
     if (isTls) connecting.enter('host key', address)
-    const trust = { hostname, ca, fingerprint: spec.fingerprint }
+    const trust = { hostname, ca, fingerprint }
     const bare = isTls ? await startTls(tcp.stream, trust, signal) : tcp.stream
     if (upgrade !== undefined) connecting.enter('connect', `the WebSocket of ${address}`)
     const stream = upgrade === undefined ? bare : await upgrade(bare, signal)

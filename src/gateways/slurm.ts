@@ -42,10 +42,8 @@ async function sitDown(
   given: AbortSignal,
 ): Promise<Reached> {
   const signal = AbortSignal.any([given, connecting.signal])
-  const seat = await gathering(origin, request).take(
-    spec.timeout === undefined ? connecting : urgent(connecting),
-    signal,
-  )
+  const allocation = gathering(origin, request, spec.timeout)
+  const seat = await allocation.take(spec.timeout === undefined ? connecting : urgent(connecting), signal)
   connecting.enter('python', spec.python)
   return { transport: openStep(origin, seat, argv), onEnd: seat.release }
 }
@@ -54,10 +52,10 @@ async function sitDown(
 const gatherings = new WeakMap<Origin, Map<string, Allocation>>()
 
 /** The allocation for all who want the same within one turn of the event loop: `8*slurm=main` is one job. */
-function gathering(origin: Origin, request: JobRequest): Allocation {
+function gathering(origin: Origin, request: JobRequest, timeoutMs: number | undefined): Allocation {
   const allocations = gatherings.get(origin) ?? new Map<string, Allocation>()
   gatherings.set(origin, allocations)
-  const key = JSON.stringify(request)
+  const key = JSON.stringify([request, timeoutMs])
   const known = allocations.get(key)
   if (known !== undefined) return known
   const allocation = new Allocation(origin, request)

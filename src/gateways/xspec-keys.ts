@@ -8,7 +8,10 @@ import { nearestWord } from './nearest-word.js'
 const keyRows = {
   popen: { takes: 'nothing', summary: 'a Python started on this machine' },
   ssh: { takes: 'text', summary: 'a host, reached as `ssh HOST` reaches it; options of ssh may come before it' },
-  socket: { takes: 'text', summary: 'the HOST:PORT of a socket server' },
+  socket: {
+    takes: 'text or nothing',
+    summary: 'the HOST:PORT of a socket server; none is needed where `installvia=` starts it',
+  },
   ws: { takes: 'text', summary: 'the URL of a WebSocket server' },
   vagrant_ssh: { takes: 'text', summary: 'a Vagrant machine, reached with the ssh settings that vagrant tells' },
   command: {
@@ -57,7 +60,7 @@ const keyRows = {
 } as const
 
 type KeyRows = typeof keyRows
-type Takes = 'nothing' | 'text' | 'integer' | 'duration' | readonly string[]
+type Takes = 'nothing' | 'text' | 'text or nothing' | 'integer' | 'duration' | readonly string[]
 type Value = boolean | number | string | undefined
 
 type CamelCase<Key extends string> = Key extends `${infer Head}_${infer Tail}`
@@ -108,14 +111,18 @@ export function readValue(key: string, text: string | undefined, spec: string): 
     if (text !== undefined) throw new XSpecError(`"${key}" takes no value in "${spec}"; write "${key}"`)
     return true
   }
+  if (row.takes === 'text or nothing' && text === undefined) return ''
   if (!text) throw new XSpecError(`"${key}" has no value in "${spec}"; write "${key}=…"`)
-  if (row.takes === 'text') return text
+  if (row.takes === 'text' || row.takes === 'text or nothing') return text
   const [value, expected] = readers(row.takes, text)
   if (value === undefined) throw new XSpecError(`"${key}" must be ${expected}, not "${text}", in "${spec}"`)
   return value
 }
 
-function readers(takes: Exclude<Takes, 'nothing' | 'text'>, text: string): [value: Value, expected: string] {
+function readers(
+  takes: Exclude<Takes, 'nothing' | 'text' | 'text or nothing'>,
+  text: string,
+): [value: Value, expected: string] {
   if (takes === 'integer') return [readInteger(text), 'a whole number']
   if (takes === 'duration') return [readDuration(text), 'a time such as 15s, 500ms or 15000 (milliseconds)']
   return [takes.includes(text) ? text : undefined, takes.join(' or ')]

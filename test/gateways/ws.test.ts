@@ -281,15 +281,18 @@ describe('a gateway that is open', () => {
   afterAll(() => server.stop())
 
   /** What becomes of everything that waits when something happens. */
-  const expectLost = async (happens: (tap: Tap, gateway: Gateway) => void, says: RegExp): Promise<GatewayEnd> => {
+  const expectLost = async (
+    happens: (tap: Tap, gateway: Gateway, pid: number) => unknown,
+    says: RegExp,
+  ): Promise<GatewayEnd> => {
     await using tap = await Tap.before(server.port)
     await using group = new Group({ onOutput: () => undefined })
     const gateway = await group.makeGateway(specOf(tap.port, `python=${anyInterpreter().command}`))
     const channel: Channel<number> = gateway.remoteExec('import os; channel.send(os.getpid()); channel.receive()')
     const pid = await channel.receive()
-    const waiting = [channel.receive(), channel.waitClose(), gateway.remoteStatus()]
+    const waiting = [channel.receive(), channel.waitClose(), gateway.newChannel().receive()]
     const settled = Promise.allSettled(waiting)
-    happens(tap, gateway)
+    await happens(tap, gateway, pid)
     for (const each of await settled)
       expect(each).toMatchObject({ status: 'rejected', reason: { code: 'ERR_GATEWAY_CLOSED', message: says } })
     const end = await gateway.closed
@@ -315,10 +318,18 @@ describe('a gateway that is open', () => {
     await expectUsable()
   })
 
-  it('settles everything when its worker is killed', async () => {
-    await expectLost(() => {
-      for (const pid of server.workers()) process.kill(pid, 'SIGKILL')
-    }, /closed the connection/)
+  it('settles everything when its worker is killed, however much waits to be written', async () => {
+    let flood: Promise<unknown> | undefined
+    const kill = async (_: Tap, gateway: Gateway, pid: number): Promise<void> => {
+      process.kill(pid, 'SIGSTOP')
+      const sink = gateway.remoteExec<never, Uint8Array>('for item in channel: pass')
+      // More than all buffers of a connection take.
+      flood = Promise.allSettled(Array.from({ length: 15 }, () => sink.send(new Uint8Array(1_000_000))))
+      await new Promise((resolve) => setImmediate(resolve))
+      process.kill(pid, 'SIGKILL')
+    }
+    await expectLost(kill, /closed the connection/)
+    await flood
   })
 
   it('answers pings, and takes pieces and empty messages in', async () => {

@@ -4,7 +4,7 @@ import { JoinedConnecting } from '../joined-connecting.js'
 import type { Origin } from '../origin.js'
 import { unlessAborted } from '../unless-aborted.js'
 import { ask } from './ask.js'
-import { type Grant, Job, type JobRequest } from './job.js'
+import { Job, type JobRequest } from './job.js'
 
 /** A place for one worker. */
 export interface Seat {
@@ -90,22 +90,19 @@ export class Allocation {
   /** Says why the job waits, until it does no more. */
   async #queue(job: Job, jobId: string): Promise<void> {
     const resume = this.#way.pause()
-    const pending = job.granted.then(
-      (grant: Grant | undefined) => grant !== undefined,
-      () => true,
-    )
     let isOver = false
-    this.#way.enter('channel', `job ${jobId} is pending`, stuck(jobId, 'why is not known yet'))
-    void pending.then(() => {
+    const leave = (): void => {
       isOver = true
       resume()
-    })
+    }
+    const over = job.granted.then(leave, leave)
+    this.#way.enter('channel', `job ${jobId} is pending`, stuck(jobId, 'why is not known yet'))
     for (let ms = FIRST_LOOK_MS; ; ms = Math.min(ms * 1.5, LAST_LOOK_MS)) {
       const argv = ['squeue', '--noheader', `--jobs=${jobId}`, '--format=%r']
       const reason = (await ask(this.#origin, argv))?.trim() ?? 'the controller does not answer'
       if (isOver) return
       this.#way.enter('channel', `job ${jobId} is pending (${reason})`, stuck(jobId, reason))
-      await Promise.race([pending, passed(ms)])
+      await Promise.race([over, passed(ms)])
       if (isOver) return
     }
   }

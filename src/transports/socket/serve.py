@@ -607,8 +607,11 @@ def reason(error):
 
 
 def say(text):
-    sys.stderr.write('tendril serve: %s\n' % text)
-    sys.stderr.flush()
+    try:
+        sys.stderr.write('tendril serve: %s\n' % text)
+        sys.stderr.flush()
+    except EnvironmentError:
+        pass  # nobody reads it
 
 
 def fail(text):

@@ -14,6 +14,8 @@ export async function acceptWebSocket(request: IncomingMessage, connection: Dupl
   return new Promise((resolve, reject) => {
     server.once('wsClientError', reject)
     connection.once('close', () => reject(new Error('it hung up')))
-    server.handleUpgrade(request, connection, head, (socket) => resolve(streamOf(socket, createWebSocketStream)))
+    server.handleUpgrade(request, connection, head, (socket) =>
+      resolve(streamOf(socket, connection, createWebSocketStream)),
+    )
   })
 }

@@ -44,7 +44,7 @@ export async function openWebSocket(stream: Duplex, options: WebSocketOptions, s
     // nobody can read, a key of zeros does as well, and saves both sides from touching every byte.
     ...(options.isExposed ? {} : { generateMask: (mask: Buffer) => void mask.fill(0) }),
   })
-  const duplex = streamOf(socket, createWebSocketStream)
+  const duplex = streamOf(socket, stream, createWebSocketStream)
   await opened(socket, signal)
   return duplex
 }

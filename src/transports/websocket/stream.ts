@@ -5,10 +5,18 @@ import type { createWebSocketStream, WebSocket } from 'ws'
 /** The other side broke a rule while the WebSocket was open. */
 export class MessageFault extends Error {}
 
-/** What either side takes of the other: a frame of ours with its header is never more, nor in more pieces. */
-export const messageLimits: { readonly maxPayload: number; readonly maxFragments: number } = {
+/**
+ * What either side takes of the other: a frame of ours with its header is never more, nor in more pieces. Who is told that it is over
+ * has two seconds for its answer.
+ */
+export const messageLimits: {
+  readonly maxPayload: number
+  readonly maxFragments: number
+  readonly closeTimeout: number
+} = {
   maxPayload: 2 * 1024 * 1024,
   maxFragments: 1024,
+  closeTimeout: 2000,
 }
 
 // What proxies cut is idle for a minute mostly; who does not answer three times is gone.
@@ -18,10 +26,11 @@ const MAX_UNANSWERED = 3
 /**
  * The stream of a WebSocket that is open, or is about to be. Its errors are listened to for good.
  *
+ * @param connection - What it is spoken over.
  * @param make - `createWebSocketStream` of ws, which is loaded when it is first needed.
  * @returns What it ends with is a {@link MessageFault}, if anything.
  */
-export function streamOf(socket: WebSocket, make: typeof createWebSocketStream): Duplex {
+export function streamOf(socket: WebSocket, connection: Duplex, make: typeof createWebSocketStream): Duplex {
   // Before the stream's own listener, which would wait for a closing handshake that may never be answered.
   socket.on('error', (error) =>
     duplex.destroy(new MessageFault(`the other side broke a rule of WebSockets (${error.message})`)),
@@ -31,8 +40,13 @@ export function streamOf(socket: WebSocket, make: typeof createWebSocketStream):
   socket.on('message', (_, isBinary) => {
     if (!isBinary) duplex.destroy(new MessageFault('the other side sent a message of text, where all are binary'))
   })
-  if (socket.readyState === socket.OPEN) keepOpen(socket, duplex)
-  else socket.once('open', () => keepOpen(socket, duplex))
+  const onOpen = (): void => {
+    keepOpen(socket, duplex)
+    // The far end is one process: when it sends no more it is gone, and takes nothing of what may still wait to be written.
+    connection.once('end', () => socket.terminate())
+  }
+  if (socket.readyState === socket.OPEN) onOpen()
+  else socket.once('open', onOpen)
   return duplex
 }
 

@@ -1,9 +1,11 @@
 // An open WebSocket as a stream: pings into silence, and a peer that is gone. The clock is the test's, all else is real.
 import { once } from 'node:events'
+import type { IncomingMessage } from 'node:http'
+import { createConnection } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { createWebSocketStream, WebSocket, WebSocketServer } from 'ws'
-import { streamOf } from '../../../src/transports/websocket/stream.js'
+import { messageLimits, streamOf } from '../../../src/transports/websocket/stream.js'
 
 const pingMs = 15_000
 
@@ -13,20 +15,27 @@ afterEach(() => void vi.useRealTimers())
 /** A stream to a server that answers pings, or does not. */
 async function connected(
   autoPong: boolean,
-): Promise<{ server: WebSocket; client: WebSocket; stream: Duplex } & AsyncDisposable> {
+): Promise<{ server: WebSocket; raw: Duplex; client: WebSocket; stream: Duplex } & AsyncDisposable> {
   const listener = new WebSocketServer({ port: 0, host: '127.0.0.1', autoPong })
   await once(listener, 'listening')
   const address = listener.address()
-  const client = new WebSocket(`ws://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`)
-  const stream = streamOf(client, createWebSocketStream)
-  const [[server]] = (await Promise.all([once(listener, 'connection'), once(client, 'open')])) as [[WebSocket], unknown]
+  const connection = createConnection({
+    host: '127.0.0.1',
+    port: typeof address === 'object' ? (address?.port ?? 0) : 0,
+  })
+  const client = new WebSocket('ws://127.0.0.1', { createConnection: () => connection, ...messageLimits })
+  const stream = streamOf(client, connection, createWebSocketStream)
+  const [[server, request]] = (await Promise.all([once(listener, 'connection'), once(client, 'open')])) as [
+    [WebSocket, IncomingMessage],
+    unknown,
+  ]
   const dispose = async (): Promise<void> => {
     client.terminate()
     server.terminate()
     listener.close()
     await once(listener, 'close')
   }
-  return { server, client, stream, [Symbol.asyncDispose]: dispose }
+  return { server, raw: request.socket, client, stream, [Symbol.asyncDispose]: dispose }
 }
 
 describe('a WebSocket that is open', () => {
@@ -53,6 +62,24 @@ describe('a WebSocket that is open', () => {
     ends.stream.destroy()
     await once(ends.client, 'close')
     expect(vi.getTimerCount()).toBe(0)
+  })
+
+  it('ends when the other side has ended, which takes nothing of what waits to be written', async () => {
+    await using ends = await connected(true)
+    ends.server.pause()
+    ends.stream.write(Buffer.alloc(30_000_000))
+    ends.raw.end()
+    for await (const _ of ends.stream) expect.unreachable()
+    expect(ends.client.readyState).toBe(WebSocket.CLOSED)
+  })
+
+  it('ends soon after the other side has said that it is over, and takes nothing any more', async () => {
+    await using ends = await connected(true)
+    ends.server.pause()
+    ends.stream.write(Buffer.alloc(30_000_000))
+    ends.server.close()
+    for await (const _ of ends.stream) expect.unreachable()
+    expect(ends.client.readyState).toBe(WebSocket.CLOSED)
   })
 
   it('makes a message of each write, and bytes of whatever messages come', async () => {

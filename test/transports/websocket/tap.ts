@@ -80,9 +80,10 @@ export class Tap implements AsyncDisposable {
       this.#sockets.add(one)
       one.setNoDelay(true)
       one.on('error', () => other.destroy())
-      one.once('close', () => other.end())
       one.on('end', () => other.end())
     }
+    client.once('close', () => server.destroy()) // which may not take what is left
+    server.once('close', () => client.end())
     passOn(
       client,
       (frame) => {
