@@ -1,5 +1,6 @@
 /** Pythons that a server starts for whoever knows its token: the way that `socket=` and `ws=` have in common. */
 import type { Duplex } from 'node:stream'
+import { XSpecError } from '../errors.js'
 import { openDeferred, type Reached } from '../transports/deferred.js'
 import { splitWords } from '../transports/shell-words.js'
 import { askExecnet } from '../transports/socket/execnet.js'
@@ -51,6 +52,8 @@ interface Credentials {
 /** Sets out for a server. */
 export function openAtServer(spec: XSpec, place: Place | PlaceToBe, context: KindContext): Opened {
   const token = spec.insecure || 'find' in place ? undefined : readToken(spec.tokenFile)
+  if (!isEncrypted(place, spec) && (spec.ca ?? spec.fingerprint) !== undefined)
+    throw new XSpecError(`ca= and fingerprint= are for TLS, which "${spec}" does not ask for; add the key tls`)
   const python = spec.python === undefined ? null : splitWords(spec.python)
   const ca = spec.ca === undefined ? undefined : readCa(spec.ca)
   const request = { python, loader: context.loaderLine, env: spec.env }
@@ -70,6 +73,10 @@ export function openAtServer(spec: XSpec, place: Place | PlaceToBe, context: Kin
     },
   })
   return { transport, tried: python ?? [`the interpreter of ${place.address}`] }
+}
+
+function isEncrypted(place: Place | PlaceToBe, spec: XSpec): boolean {
+  return 'isTls' in place ? place.isTls : spec.tls
 }
 
 async function reach(

@@ -70,9 +70,9 @@ describe('workers that dial home', () => {
     using home = await listening(group)
     const { address, token } = readInvitation(home.arrivals.invite({ count: 40 }))
     const dialers = Array.from({ length: 40 }, () => startDialer([address, token]))
-    const channels = []
-    for (const _ of dialers) channels.push((await home.arrivals.next())?.remoteExec('channel.send(1)'))
-    expect(await Promise.all(channels.map((channel) => channel?.receive()))).toEqual(dialers.map(() => 1))
+    const answers = []
+    for (const _ of dialers) answers.push(answerOf(await home.arrivals.next()))
+    expect(await Promise.all(answers)).toEqual(dialers.map(() => 42))
     await group.terminate()
     expect((await Promise.all(dialers.map(({ exited }) => exited))).map(({ code }) => code)).toEqual(
       dialers.map(() => 0),

@@ -117,6 +117,12 @@ describe.skipIf(noOpenssl)(titled('socket= with tls', noOpenssl), () => {
     await expectReached(server.spec)
   })
 
+  it('takes no trust in a certificate without tls', async () => {
+    await using group = new Group()
+    for (const key of [`ca=${made.ca}`, `fingerprint=${fingerprintOf(made.good)}`])
+      await expect(group.makeGateway(`socket=127.0.0.1:9//insecure//${key}`)).rejects.toThrow('add the key tls')
+  })
+
   it('gives up on a server that says nothing', async () => {
     const silent = createServer((socket) => void socket.on('error', () => undefined).resume())
     await new Promise<void>((resolve) => void silent.listen(0, '127.0.0.1', resolve))

@@ -1,10 +1,10 @@
 /** The one connection to a host that all its gateways use: made when the first needs it, closed a while after the last has gone. */
 import type { Connecting } from '../connecting.js'
+import { JoinedConnecting } from '../joined-connecting.js'
 import { Turnstile } from '../turnstile.js'
 import { unlessAborted } from '../unless-aborted.js'
 import type { SshConnection, SshEngine } from './connection.js'
 import type { ResolvedHost } from './host.js'
-import { JoinedConnecting } from '../joined-connecting.js'
 
 // A login costs two processors a fifth of a second each; sshd itself begins to refuse at ten that have not ended (MaxStartups).
 const LOGINS_AT_ONCE = 8
