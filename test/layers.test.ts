@@ -21,6 +21,8 @@ const layers = new Map([
   ['transports', 3],
   ['gateways', 4],
   ['core.ts', 5],
+  ['gateway.ts', 6.5],
+  ['group.ts', 6.6],
   ['index.ts', 7],
   ['cli', 8],
 ])

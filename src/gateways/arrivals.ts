@@ -38,17 +38,17 @@ export interface InviteOptions {
 const MIN_TOKEN = 22
 
 /** Gateways as their workers come. Iterate over it; leaving the loop does not end it, `close` does. */
-export class Arrivals implements AsyncIterable<Gateway>, Disposable {
+export class Arrivals<G extends Gateway = Gateway> implements AsyncIterable<G>, Disposable {
   readonly #listener: Listener
   readonly #certificate: Certificate | undefined
   readonly #tokens: Tokens
-  readonly #gateways: ItemQueue<Gateway>
+  readonly #gateways: ItemQueue<G>
 
   private constructor(
     listener: Listener,
     certificate: Certificate | undefined,
     tokens: Tokens,
-    gateways: ItemQueue<Gateway>,
+    gateways: ItemQueue<G>,
   ) {
     this.#listener = listener
     this.#certificate = certificate
@@ -57,14 +57,14 @@ export class Arrivals implements AsyncIterable<Gateway>, Disposable {
   }
 
   /** @internal @param launch - Makes a gateway of whoever has come. */
-  static async open(options: ListenOptions, launch: (arrival: Arrival) => Gateway): Promise<Arrivals> {
+  static async open<G extends Gateway>(options: ListenOptions, launch: (arrival: Arrival) => G): Promise<Arrivals<G>> {
     const { tls = false, tokenFile, onRefusal = () => undefined } = options
     const token = tokenFile === undefined ? options.token : readToken(tokenFile)
     if (token !== undefined && token.length < MIN_TOKEN)
       throw new XSpecError(`the token to listen with has ${token.length} characters; it must have ${MIN_TOKEN} or more`)
     const certificate = tls === true ? await selfSigned() : tls === false ? undefined : tls
     const tokens = new Tokens(token)
-    const gateways = new ItemQueue<Gateway>()
+    const gateways = new ItemQueue<G>()
     const listener = await listen({
       host: options.host ?? '127.0.0.1',
       port: options.port ?? 0,
@@ -107,12 +107,12 @@ export class Arrivals implements AsyncIterable<Gateway>, Disposable {
   }
 
   /** The next gateway; undefined when the listener has been closed and all have been taken. */
-  async next(): Promise<Gateway | undefined> {
+  async next(): Promise<G | undefined> {
     const gateway = await this.#gateways.take()
     return typeof gateway === 'symbol' ? undefined : gateway
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<Gateway, undefined> {
+  async *[Symbol.asyncIterator](): AsyncGenerator<G, undefined> {
     for (let gateway = await this.next(); gateway !== undefined; gateway = await this.next()) yield gateway
     return undefined
   }

@@ -5,6 +5,7 @@
 import { Channel } from '../channels/channel.js'
 import type { ChannelLink, MakeError } from '../channels/link.js'
 import { DumpError } from '../errors.js'
+import type { Reference } from '../protocol/codec.js'
 
 /** Finds channels for frames, and for the values that refer to them. */
 export class ChannelTable<G> {
@@ -52,17 +53,17 @@ export class ChannelTable<G> {
   }
 
   /**
-   * The id that stands for a channel in a value; undefined when the object is no channel.
+   * What stands for a channel in a value; undefined when the object is no channel.
    *
    * @throws {@link DumpError} for a channel of another gateway, and for one that is closed.
    */
-  idOf(object: object): number | undefined {
+  referenceTo(object: object): Reference | undefined {
     if (!(object instanceof Channel)) return undefined
     if (object.gateway !== this.#gateway) {
       throw new DumpError(`${object} belongs to another gateway, which knows nothing of it`, { path: '' })
     }
     if (object.isClosed) throw new DumpError(`${object} is closed`, { path: '' })
-    return object.id
+    return { kind: 'Channel', id: object.id }
   }
 
   /** The gateway has ended, and every channel with it. */

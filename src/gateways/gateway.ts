@@ -6,7 +6,7 @@ import type { Channel } from '../channels/channel.js'
 import type { ChannelLink } from '../channels/link.js'
 import { ProtocolError, RemoteError, remoteFailureFrom } from '../errors.js'
 import { isScalar } from '../protocol/batch.js'
-import { decode, encode } from '../protocol/codec.js'
+import { decode, encode, type Reference } from '../protocol/codec.js'
 import { Connection } from '../protocol/connection.js'
 import { wholeBytesOf } from '../protocol/whole-bytes.js'
 import type { Transport, TransportEnd } from '../transports/transport.js'
@@ -52,7 +52,7 @@ export class Gateway implements AsyncDisposable {
   readonly #output: OutputLines
   readonly #keepAlive: KeepAlive
   readonly #writer: Writer
-  readonly #channels: ChannelTable<Gateway> = new ChannelTable<Gateway>(this, (id) => this.#link(id))
+  readonly #channels: ChannelTable<this> = new ChannelTable<this>(this, (id) => this.#link(id))
   readonly #statuses = new StatusRequests()
   readonly #lifetime: Lifetime
 
@@ -103,13 +103,13 @@ export class Gateway implements AsyncDisposable {
   remoteExec<R = unknown, S = unknown>(
     source: Source,
     kwargs: Readonly<Record<string, unknown>> = {},
-  ): Channel<R, S, Gateway> {
+  ): Channel<R, S, this> {
     this.#lifetime.checkOpen()
     return this.#channels.add<R, S>(this.#connection.exec(this.#encode({ ...readSource(source), kwargs })))
   }
 
   /** A new channel that runs nothing. Send it over another channel, so that remote code has its other end. */
-  newChannel<R = unknown, S = unknown>(): Channel<R, S, Gateway> {
+  newChannel<R = unknown, S = unknown>(): Channel<R, S, this> {
     this.#lifetime.checkOpen()
     return this.#channels.add<R, S>(this.#connection.open())
   }
@@ -159,6 +159,16 @@ export class Gateway implements AsyncDisposable {
   push(sources: Readonly<Record<string, PushedSource>>): void {
     this.#lifetime.checkOpen()
     this.#connection.sendPush(pushPayload(sources))
+  }
+
+  /** @internal What stands for an object of a feature when it is sent; features that have such objects say so here. */
+  protected referenceTo(_object: object): Reference | undefined {
+    return undefined
+  }
+
+  /** @internal What a reference of such a kind stands for; undefined when there is none. */
+  protected referred(_kind: string, _id: number): unknown {
+    return undefined
   }
 
   async #becomeReady(): Promise<this> {
@@ -243,7 +253,7 @@ export class Gateway implements AsyncDisposable {
     }
   }
 
-  #link(id: number): ChannelLink<Gateway> {
+  #link(id: number): ChannelLink<this> {
     return {
       gateway: this,
       send: (item) => {
@@ -270,13 +280,15 @@ export class Gateway implements AsyncDisposable {
   }
 
   #decode(payload: Uint8Array): unknown {
-    return decode(payload, { channel: (referred) => this.#channels.referred(referred) })
+    return decode(payload, {
+      referred: (kind, id) => (kind === 'Channel' ? this.#channels.referred(id) : this.referred(kind, id)),
+    })
   }
 
   #encode(value: unknown): Uint8Array[] {
     return encode(value, {
       protocol: this.#lifetime.pickle,
-      channelId: (object) => this.#channels.idOf(object),
+      referenceTo: (object) => this.#channels.referenceTo(object) ?? this.referenceTo(object),
     })
   }
 

@@ -5,7 +5,7 @@ import type { Prompt } from '../transports/connecting.js'
 import { here } from '../transports/origin.js'
 import { Arrivals, type ListenOptions } from './arrivals.js'
 import { loaderLine } from './bootstrap.js'
-import { Gateway } from './gateway.js'
+import type { Gateway, GatewayParts } from './gateway.js'
 import { openArrival, specsOfArrivals } from './home.js'
 import { readSpecs } from './hosts-file.js'
 import type { GatewayKind, Opened } from './kind.js'
@@ -39,40 +39,18 @@ export interface MakeGatewayOptions {
   readonly onPhase?: OnPhase | undefined
 }
 
-/** Gateways owned together, in the order in which they were made. */
-export class Group implements Iterable<Gateway>, AsyncDisposable {
+/** Gateways of one class owned together, in the order in which they were made. `Group` is the one that users make. */
+export class GroupOf<G extends Gateway> implements Iterable<G>, AsyncDisposable {
+  readonly #makeGateway: (parts: GatewayParts) => G
   readonly #defaultSpec: string
   readonly #options: GroupOptions
-  readonly #gateways = new Map<string, Gateway>()
+  readonly #gateways = new Map<string, G>()
   #nextId = 0
 
-  constructor(options: GroupOptions = {}) {
+  constructor(makeGateway: (parts: GatewayParts) => G, options: GroupOptions = {}) {
+    this.#makeGateway = makeGateway
     this.#defaultSpec = options.defaultSpec ?? 'popen'
     this.#options = options
-  }
-
-  /**
-   * Makes a group with a gateway for every spec, all opened at the same time; `3*popen` stands for three, `@hosts.txt` for
-   * the specs of a file: see `readSpecs`.
-   *
-   * @throws What the first gateway that failed was rejected with, which names its spec; the others have been closed then.
-   * @example
-   * ```ts
-   * await using group = await Group.open(['popen', '2*popen//nice=5'])
-   * group.size // 3
-   * ```
-   */
-  static async open(specs: Iterable<string | XSpec>, options: GroupOptions & MakeGatewayOptions = {}): Promise<Group> {
-    const group = new Group(options)
-    const all = [...specs].flatMap((spec) => (typeof spec === 'string' ? readSpecs([spec]) : [spec]))
-    try {
-      const gateways = carriersFirst(all).map((spec) => group.launchGateway(spec, options))
-      await Promise.all(gateways.map((gateway) => group.#whenReady(gateway, options.signal)))
-    } catch (error) {
-      await group.terminate({ timeout: 0 })
-      throw error
-    }
-    return group
   }
 
   /** How many gateways there are. */
@@ -80,7 +58,7 @@ export class Group implements Iterable<Gateway>, AsyncDisposable {
     return this.#gateways.size
   }
 
-  [Symbol.iterator](): IterableIterator<Gateway> {
+  [Symbol.iterator](): IterableIterator<G> {
     return [...this.#gateways.values()][Symbol.iterator]()
   }
 
@@ -94,7 +72,7 @@ export class Group implements Iterable<Gateway>, AsyncDisposable {
    *
    * @throws RangeError when there is none.
    */
-  get(idOrIndex: string | number): Gateway {
+  get(idOrIndex: string | number): G {
     const gateway =
       typeof idOrIndex === 'string' ? this.#gateways.get(idOrIndex) : [...this.#gateways.values()].at(idOrIndex)
     if (gateway !== undefined) return gateway
@@ -110,7 +88,7 @@ export class Group implements Iterable<Gateway>, AsyncDisposable {
    * @throws {@link BootstrapError} when no worker came to life, {@link HostNotFoundError}, {@link HostKeyError} and
    *   {@link AuthenticationError} when its host was not reached. The group does not keep the gateway.
    */
-  async makeGateway(spec?: string | XSpec, options: MakeGatewayOptions = {}): Promise<Gateway> {
+  async makeGateway(spec?: string | XSpec, options: MakeGatewayOptions = {}): Promise<G> {
     options.signal?.throwIfAborted()
     return this.#whenReady(this.launchGateway(spec, options), options.signal)
   }
@@ -121,7 +99,7 @@ export class Group implements Iterable<Gateway>, AsyncDisposable {
    *
    * @throws {@link XSpecError} and {@link BootstrapError} as `makeGateway` rejects, when it is known at once.
    */
-  launchGateway(spec?: string | XSpec, options: MakeGatewayOptions = {}): Gateway {
+  launchGateway(spec?: string | XSpec, options: MakeGatewayOptions = {}): G {
     const parsed = parse(spec ?? this.#defaultSpec)
     const kind = kindOf(parsed)
     return this.#launch(parsed, options, (opening) => this.#openKind(kind, parsed, opening))
@@ -132,13 +110,31 @@ export class Group implements Iterable<Gateway>, AsyncDisposable {
    *
    * @throws {@link XSpecError} for a token that is too short or a spec that is none; the system's error when it cannot listen.
    */
-  listen(options: ListenOptions = {}): Promise<Arrivals> {
+  listen(options: ListenOptions = {}): Promise<Arrivals<G>> {
     const specFor = specsOfArrivals(options.spec)
     const { id } = specFor('anywhere')
     if (id !== undefined) this.allocateId(specFor('anywhere'))
     return Arrivals.open(options, (arrival) =>
       this.#launch(specFor(arrival.address), {}, (opening) => openArrival(arrival, opening)),
     )
+  }
+
+  /**
+   * Opens a gateway for every spec, all at the same time, and waits until their workers are there; `3*popen` stands for three,
+   * `@hosts.txt` for the specs of a file: see `readSpecs`.
+   *
+   * @throws What the first gateway that failed was rejected with, which names its spec; all gateways of the group have been closed then.
+   */
+  async openAll(specs: Iterable<string | XSpec>, options: MakeGatewayOptions = {}): Promise<this> {
+    const all = [...specs].flatMap((spec) => (typeof spec === 'string' ? readSpecs([spec]) : [spec]))
+    try {
+      const gateways = carriersFirst(all).map((spec) => this.launchGateway(spec, options))
+      await Promise.all(gateways.map((gateway) => this.#whenReady(gateway, options.signal)))
+    } catch (error) {
+      await this.terminate({ timeout: 0 })
+      throw error
+    }
+    return this
   }
 
   /**
@@ -159,7 +155,7 @@ export class Group implements Iterable<Gateway>, AsyncDisposable {
   remoteExec<R = unknown, S = unknown>(
     source: Source,
     kwargs?: Readonly<Record<string, unknown>>,
-  ): MultiChannel<R, S, Gateway> {
+  ): MultiChannel<R, S, G> {
     return new MultiChannel([...this].map((gateway) => gateway.remoteExec<R, S>(source, kwargs)))
   }
 
@@ -184,12 +180,12 @@ export class Group implements Iterable<Gateway>, AsyncDisposable {
     await this.terminate()
   }
 
-  #launch(spec: XSpec, options: MakeGatewayOptions, open: (opening: Opening) => Opened): Gateway {
+  #launch(spec: XSpec, options: MakeGatewayOptions, open: (opening: Opening) => Opened): G {
     this.allocateId(spec)
     const id = spec.id ?? ''
     const { onOutput = printOutput, prompt, onPhase } = { ...this.#options, ...defined(options) }
     const opening = new Opening({ gateway: id, timeoutMs: spec.timeout, prompt, onPhase })
-    const gateway = new Gateway({ ...open(opening), id, spec, onOutput, opening })
+    const gateway = this.#makeGateway({ ...open(opening), id, spec, onOutput, opening })
     this.#gateways.set(id, gateway)
     void gateway.closed.then(() => this.#gateways.delete(id))
     return gateway
@@ -215,7 +211,7 @@ export class Group implements Iterable<Gateway>, AsyncDisposable {
     throw new XSpecError(`${key}=${id} names no gateway of the group, in "${spec}"; open it first, with id=${id}`)
   }
 
-  async #whenReady(gateway: Gateway, signal: AbortSignal | undefined): Promise<Gateway> {
+  async #whenReady(gateway: G, signal: AbortSignal | undefined): Promise<G> {
     const onAbort = (): void => void gateway.terminate({ timeout: 0 })
     signal?.addEventListener('abort', onAbort)
     try {

@@ -6,13 +6,14 @@
 import { LoadError } from '../errors.js'
 import { Arguments } from './codec/arguments.js'
 import type { Builder } from './codec/machine.js'
-import { builderOf, CHANNEL_MODULE } from './codec/names.js'
+import { builderOf, REFERENCE_MODULE } from './codec/names.js'
 import { BININT, BININT1, BININT2, PROTO, STOP } from './codec/opcodes.js'
 import { readPickle } from './codec/pickle-reader.js'
 import { PickleWriter } from './codec/pickle-writer.js'
-import { ValueWriter } from './codec/value-writer.js'
+import { type Reference, ValueWriter } from './codec/value-writer.js'
 
 export { type JavaScriptCodec, setJavaScriptCodec } from './codec/js-values.js'
+export type { Reference } from './codec/value-writer.js'
 
 /** The pickle protocol that every Python reads: for storing, and until a worker has said which ones it does. */
 export const PORTABLE_PROTOCOL: number = 2
@@ -24,18 +25,18 @@ export interface EncodeOptions {
   /** What the reader reads, 2 to 5; 2 is read by every Python. */
   readonly protocol: number
   /**
-   * The id of a channel, undefined for any other object. Asked for class instances only. What it throws
-   * becomes the reason of the `DumpError`: the path is added here.
+   * What stands for a channel, or for another thing that stays here; undefined for any other object. Asked for class instances
+   * and functions only. What it throws becomes the reason of the `DumpError`: the path is added here.
    */
-  readonly channelId?: (value: object) => number | undefined
+  readonly referenceTo?: (value: object) => Reference | undefined
   /** Containers inside containers; 1000 when absent. */
   readonly maxDepth?: number
 }
 
 /** How {@link decode} reads. */
 export interface DecodeOptions {
-  /** The channel with an id; without it, payloads with channels are refused. */
-  readonly channel?: (id: number) => unknown
+  /** What a reference stands for, undefined for a kind that is not known; without it, payloads with references are refused. */
+  readonly referred?: (kind: string, id: number) => unknown
   /** Containers inside containers; 1000 when absent. */
   readonly maxDepth?: number
 }
@@ -49,7 +50,7 @@ export interface DecodeOptions {
 export function encode(value: unknown, options: EncodeOptions): Uint8Array[] {
   if (typeof value === 'number' && (value | 0) === value && !Object.is(value, -0)) return [encodeSmallInteger(value)]
   const out = new PickleWriter(options.protocol)
-  const writer = new ValueWriter(out, { channelId: options.channelId, maxDepth: options.maxDepth ?? MAX_DEPTH })
+  const writer = new ValueWriter(out, { referenceTo: options.referenceTo, maxDepth: options.maxDepth ?? MAX_DEPTH })
   try {
     writer.write(value)
     return out.finish()
@@ -82,8 +83,9 @@ function encodeSmallInteger(value: number): Uint8Array {
 export function decode(payload: Uint8Array, options: DecodeOptions = {}): unknown {
   const integer = decodeSmallInteger(payload)
   if (integer !== undefined) return integer
-  const { channel, maxDepth = MAX_DEPTH } = options
-  const lookup = channel === undefined ? builderOf : (module: string, name: string) => channelOr(channel, module, name)
+  const { referred, maxDepth = MAX_DEPTH } = options
+  const lookup =
+    referred === undefined ? builderOf : (module: string, name: string) => reference(referred, module, name)
   try {
     return readPickle(payload, { lookup, maxDepth })
   } catch (error) {
@@ -106,9 +108,18 @@ function decodeSmallInteger(payload: Uint8Array): number | undefined {
   return code === BININT && size === 8 ? low | ((payload[5] ?? 0) << 16) | ((payload[6] ?? 0) << 24) : undefined
 }
 
-function channelOr(channel: (id: number) => unknown, module: string, name: string): Builder | undefined {
-  if (module !== CHANNEL_MODULE || name !== 'Channel') return builderOf(module, name)
-  return (args) => channel(new Arguments(name, args).integer(0))
+function reference(
+  referred: NonNullable<DecodeOptions['referred']>,
+  module: string,
+  name: string,
+): Builder | undefined {
+  if (module !== REFERENCE_MODULE) return builderOf(module, name)
+  return (args) => {
+    const value = referred(name, new Arguments(name, args).integer(0))
+    if (value === undefined)
+      throw new LoadError(`cannot load an item: it refers to a ${name}, which means nothing here`)
+    return value
+  }
 }
 
 /**

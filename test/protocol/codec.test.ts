@@ -218,28 +218,42 @@ describe('a value that cannot be sent', () => {
 
 describe('a channel', () => {
   const channel = new (class Channel {})()
-  const channels: DecodeOptions = { channel: (id) => (id === 7 ? channel : undefined) }
+  const reference = { kind: 'Channel', id: 7 }
+  const channels: DecodeOptions = { referred: (kind, id) => (kind === 'Channel' && id === 7 ? channel : undefined) }
 
   it('travels as its id', () => {
     for (const protocol of both) {
       const parts = encode(
         { a: channel, b: channel },
-        { protocol, channelId: (value) => (value === channel ? 7 : undefined) },
+        { protocol, referenceTo: (value) => (value === channel ? reference : undefined) },
       )
       expect(decode(Buffer.concat(parts), channels)).toEqual({ a: channel, b: channel })
     }
   })
 
   it('that may not be sent is an error with its path', () => {
-    const channelId = (): number => {
+    const referenceTo = (): never => {
       throw new Error('it is of another gateway')
     }
-    expect(() => encode([channel], { protocol: 5, channelId })).toThrow('cannot send item[0]: it is of another gateway')
+    expect(() => encode([channel], { protocol: 5, referenceTo })).toThrow(
+      'cannot send item[0]: it is of another gateway',
+    )
+  })
+
+  it('is one of the things that stay where they are: functions are asked about too, and unknown kinds are refused', () => {
+    const twice = (): number => 2
+    const parts = encode([twice, twice], { protocol: 5, referenceTo: () => ({ kind: 'Callback', id: 3 }) })
+    const referred = (kind: string, id: number): unknown => (kind === 'Callback' && id === 3 ? twice : undefined)
+    expect(decode(Buffer.concat(parts), { referred })).toEqual([twice, twice])
+    expect(() => decode(Buffer.concat(parts), channels)).toThrow('it refers to a Callback, which means nothing here')
+    expect(() => encode([twice], { protocol: 5 })).toThrow('cannot send item[0]: a function has no wire type')
   })
 
   it('has no place in what is stored', () => {
     expect(() => dumps(channel)).toThrow(DumpError)
-    expect(() => loads(Buffer.concat(encode(channel, { protocol: 2, channelId: () => 1 })))).toThrow(LoadError)
+    expect(() => loads(Buffer.concat(encode(channel, { protocol: 2, referenceTo: () => reference })))).toThrow(
+      LoadError,
+    )
   })
 })
 

@@ -33,6 +33,7 @@ export class Machine {
   readonly #depths: number[] = []
   /** Per stack position, the memo number of the container there: a dict that becomes a Map changes both. */
   readonly #memoOf: number[] = []
+  readonly #names = new Set<unknown>() // other functions are values: a reference may stand for one
   #persistent: Map<object, unknown> | undefined
 
   /** @param maxMemo - The payload's size: every memo entry costs a byte at least, so no honest number is larger. */
@@ -46,8 +47,8 @@ export class Machine {
   /** The one value that is left at the end. */
   finish(): unknown {
     const value = this.pop()
-    if (this.#size !== 0 || this.#marks.length > 0) throw this.#error('it ends in the middle of a value')
-    if (typeof value === 'function') throw this.#error('it is a bare name')
+    if (this.#size > 0 || this.#marks.length > 0) throw this.#error('it ends in the middle of a value')
+    if (this.#names.has(value)) throw this.#error('it is a bare name')
     return this.#graph.finish(value)
   }
 
@@ -140,7 +141,7 @@ export class Machine {
     for (let i = start; i < this.#size; i++) {
       const item = this.#stack[i]
       if (!isReference(item)) continue
-      if (typeof item === 'function') throw this.#error('a bare name is no value')
+      if (typeof item === 'function' && this.#names.has(item)) throw this.#error('a bare name is no value')
       const own = (this.#depths[i] ?? 1) + 1
       if (own > depth) depth = own
     }
@@ -253,6 +254,7 @@ export class Machine {
     if (typeof module !== 'string' || typeof name !== 'string') throw this.#error('a name is no text')
     const builder = this.#options.lookup(module, name)
     if (builder === undefined) throw this.#error(`it asks for ${quoteName(module, name)}, which has no wire type`)
+    this.#names.add(builder)
     return builder
   }
 
@@ -270,8 +272,8 @@ export class Machine {
   }
 
   #build(builder: unknown, args: unknown): unknown {
-    if (typeof builder !== 'function' || !(args instanceof Tuple)) throw this.#error('what it calls is no name')
-    return builder(args)
+    if (typeof builder === 'function' && this.#names.has(builder) && args instanceof Tuple) return builder(args)
+    throw this.#error('what it calls is no name')
   }
 
   persistentId(): void {
@@ -288,7 +290,7 @@ export class Machine {
   }
 }
 
-/** Neither text nor number: what may contain something, or a name that must not become a value. */
+/** Neither text nor number: what may contain something, or may be a name. */
 function isReference(value: unknown): value is object {
   return typeof value === 'object' ? value !== null : typeof value === 'function'
 }

@@ -16,7 +16,8 @@ import { valueTypeNamed } from './value-types.js'
 export const CODECS = '_codecs'
 /** Python 2's name: Python 3 writes it too in protocol 2, and both read it. */
 export const BUILTINS = '__builtin__'
-export const CHANNEL_MODULE = '_tendril'
+/** Where the kinds of references are found. */
+export const REFERENCE_MODULE = '_tendril'
 export const VALUES_MODULE = '_tendril.values'
 
 const python = new Map<string, Builder>([

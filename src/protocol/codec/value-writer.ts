@@ -8,7 +8,7 @@ import { Float, FrozenSet, Tuple } from '../values.js'
 import { isPlainObject } from './containers.js'
 import { findKeyProblem } from './hash-keys.js'
 import { toDocument } from './js-values.js'
-import { BUILTINS, CHANNEL_MODULE, VALUES_MODULE } from './names.js'
+import { BUILTINS, REFERENCE_MODULE, VALUES_MODULE } from './names.js'
 import { bytesOf, letterOf } from './number-arrays.js'
 import * as op from './opcodes.js'
 import { formatPath, KeySegment, nameOf, type PathSegment } from './paths.js'
@@ -18,9 +18,15 @@ import { type ValueType, valueTypeOf } from './value-types.js'
 /** Keys repeat from row to row: this many of an item are written only once. */
 const REMEMBERED_KEYS = 1000
 
+/** What stands for a thing that stays where it is: its kind is a name in the module `_tendril`, as `Channel` is one. */
+export interface Reference {
+  readonly kind: string
+  readonly id: number
+}
+
 /** What writing needs beside the value. */
 export interface WriterOptions {
-  readonly channelId?: ((value: object) => number | undefined) | undefined
+  readonly referenceTo?: ((value: object) => Reference | undefined) | undefined
   readonly maxDepth: number
 }
 
@@ -55,9 +61,12 @@ export class ValueWriter {
         return this.#out.bigint(value)
       case 'object':
         return value === null ? this.#out.op(op.NONE) : this.#object(value)
+      case 'function':
+        if (this.#reference(value)) return
+        break
       default:
-        throw this.#error(`a ${typeof value} has no wire type. Send what it gives instead.`)
     }
+    throw this.#error(`a ${typeof value} has no wire type. Send what it gives instead.`)
   }
 
   /** The error for what is being written now. */
@@ -97,11 +106,19 @@ export class ValueWriter {
     if (value instanceof Map) return this.#map(value)
     if (value instanceof Set) return this.#set(value)
     if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) return this.#binary(value)
-    const channelId = this.#options.channelId?.(value)
-    if (channelId !== undefined) return this.#call(value, CHANNEL_MODULE, 'Channel', [channelId])
+    if (this.#reference(value)) return
     const document = toDocument(value)
     if (document !== undefined) return this.#call(value, VALUES_MODULE, 'JSValue', [document])
     throw this.#error(`${nameOf(value)} has no wire type. ${adviceFor(value)}`)
+  }
+
+  #reference(value: object): boolean {
+    const reference = this.#options.referenceTo?.(value)
+    if (reference === undefined) return false
+    const known = this.#memo.get(value)
+    if (known === undefined) this.#call(value, REFERENCE_MODULE, reference.kind, [reference.id])
+    else this.#out.get(known)
+    return true
   }
 
   #remember(value: object): void {
