@@ -19,9 +19,10 @@ export async function askExecnet(
   const source = [
     'import os, subprocess, sys',
     `argv = ${python(request.python ?? [])} or [sys.executable]`,
+    'session = getattr(os, "setsid", None)', // a worker ends its whole group, which must not be that of the server
     `env = dict(os.environ, **dict(${python(Object.entries(request.env))}))`,
     `clientsock.sendall(${python(`${GREETING}ok\n`)}.encode("ascii"))`,
-    `subprocess.call([str(word) for word in argv] + ["-c", ${python(request.loader)}], stdin=clientsock, stdout=clientsock, env=env)`,
+    `subprocess.call([str(word) for word in argv] + ["-c", ${python(request.loader)}], stdin=clientsock, stdout=clientsock, env=env, preexec_fn=session)`,
   ].join('\n')
   stream.write(`${python(source)}\n`)
   const line = await readLine(stream, signal)
