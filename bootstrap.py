@@ -1,8 +1,7 @@
 """The worker: what a bare Python runs to become the far end of a tendril gateway.
 
-Sent whole, as it stands, to an interpreter that has nothing of ours; there it is the module `_tendril`. PROTOCOL.md is the page
-that both languages implement, and the sections below carry the names of their twins in src/. Common subset of Python 2.7 and
-3.6+; imports only what is cheap: what the first result can do without is an extra (src/gateways/extras.ts).
+Sent as it stands to an interpreter that has nothing of ours; there it is the module `_tendril`. PROTOCOL.md is what both languages
+implement; sections have the names of their twins in src/. Python 2.7 and 3.6+; what the first result can do without is an extra.
 """
 from __future__ import absolute_import  # or Python 2 would wait for a `_tendril.fcntl`
 
@@ -30,8 +29,7 @@ worker = None       # the one Worker of this process
 # --- frames (PROTOCOL.md section 2; twin: src/protocol/frames.ts) ---------------------------------------------------------------
 
 HELLO, SETUP, PUSH, EXEC, OPEN, DATA, CREDIT, END, CLOSE, OUTPUT, STATUS, TERMINATE = 1, 2, 3, 4, 5, 6, 7, 8, 11, 12, 14, 15
-BATCH, BYTES = 16, 17  # carry items as DATA does
-MORE, ERROR, STDOUT, STDERR, VERSION = 1, 2, 4, 8, 1
+BATCH, BYTES, MORE, ERROR, STDOUT, STDERR, VERSION = 16, 17, 1, 2, 4, 8, 1  # the first two carry items as DATA does
 FRAGMENT_BYTES, MAX_FRAME_BYTES, ITEM_OVERHEAD = 256 * 1024, 1024 * 1024, 128
 HEADER = struct.Struct('>BBII')
 
@@ -42,8 +40,7 @@ class ProtocolError(Exception):
 
 # --- codec (PROTOCOL.md section 6; twin: src/protocol/codec.ts) -----------------------------------------------------------------
 
-# Python's own pickler, held to plain data both ways: it asks about whatever is not a plain builtin, and finds no name but ours.
-# The answers are in `_tendril.reducing`, the names in `_tendril.values`: the first value that needs them brings them.
+# Python's own pickler, held to plain data: answers about the rest are in `_tendril.reducing`, names in `_tendril.values`.
 if PY2:
     import cPickle as pickle
     from cPickle import Pickler, Unpickler
@@ -83,8 +80,7 @@ def from_latin1(text, encoding):
 
 
 NAMES = {('_codecs', 'encode'): from_latin1}
-for _module in ('__builtin__', 'builtins'):
-    NAMES.update({(_module, 'set'): set, (_module, 'frozenset'): frozenset})
+NAMES.update(((module, kind.__name__), kind) for module in ('__builtin__', 'builtins') for kind in (set, frozenset))
 
 
 def dumps(value, channel_id=None, protocol=PROTOCOL):
@@ -258,8 +254,7 @@ class Worker(object):
         self.post(OPEN, channel.id)
         return channel
 
-    # Reading. A thread of its own acts on frames. As soon as a thread has time to wait, `_tendril.reading` has those that wait
-    # read for themselves: that saves a hop from thread to thread, which is most of a round trip.
+    # Reading. A thread of its own acts on frames, until `_tendril.reading` has those that wait read for themselves.
 
     def wait(self, mailbox, timeout=None):
         """Takes what comes first in `mailbox`; TimeoutError after `timeout` seconds."""
@@ -531,16 +526,21 @@ class Worker(object):
 # --- extras (PROTOCOL.md section 7; twin: src/gateways/extras.ts) ---------------------------------------------------------------
 
 class Importer(object):
-    """Imports what the controller has pushed. Most extras follow the first task: an import of one may have to wait for it."""
+    """Imports what the controller has pushed. Most extras follow the first task: an import may have to wait for one."""
 
     def find_spec(self, name, path=None, target=None):
-        if self.find_module(name):
-            from _frozen_importlib import ModuleSpec
-            return ModuleSpec(name, self, origin=worker.sources[name]['file'], is_package=worker.sources[name]['package'])
+        found = self.find_module(name, path)
+        if found is not self:
+            return found
+        from _frozen_importlib import ModuleSpec
+        return ModuleSpec(name, self, origin=worker.sources[name]['file'], is_package=worker.sources[name]['package'])
 
     def find_module(self, name, path=None):
         while name.startswith('_tendril.') and name not in worker.sources and not worker.has_extras and not worker.lost:
             worker.pushed.put(worker.wait(worker.pushed))
+        if name not in worker.sources and '_tendril.elastic' in worker.sources:
+            from _tendril.elastic import find
+            return find(name, path)
         return self if name in worker.sources else None
 
     def load_module(self, name):  # of Python 2

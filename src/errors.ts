@@ -5,16 +5,9 @@
  */
 
 import { type RemoteFailure, type RemoteFrame, remoteFailureFrom } from './remote-failure.js'
+import { brandErrors, TendrilError, type TendrilErrorOptions } from './tendril-error.js'
 
-export { type RemoteFailure, type RemoteFrame, remoteFailureFrom }
-
-const brand = Symbol.for('tendril.error')
-
-/** What every error takes beside its message. */
-export interface TendrilErrorOptions {
-  /** What made this happen, when something did. */
-  readonly cause?: unknown
-}
+export { type RemoteFailure, type RemoteFrame, remoteFailureFrom, TendrilError, type TendrilErrorOptions }
 
 /** How far a gateway has come on its way to a worker. They follow in this order; a kind leaves out those that it does not have. */
 export type Phase = 'resolve' | 'connect' | 'host key' | 'authenticate' | 'channel' | 'python' | 'ready'
@@ -32,19 +25,6 @@ export interface ExitDetails extends TendrilErrorOptions {
   readonly signal?: string | undefined
   /** The end of what the process wrote to stderr. */
   readonly stderrTail?: string | undefined
-}
-
-/** The class that every error of tendril extends. */
-export abstract class TendrilError extends Error {
-  /** Stable across versions: for programs, as the message is for people. */
-  abstract readonly code: string
-
-  static override [Symbol.hasInstance](value: unknown): boolean {
-    // A class of the user's that extends one of ours has no brand of its own: it is asked as usual.
-    if (!Object.hasOwn(this.prototype, brand)) return Function.prototype[Symbol.hasInstance].call(this, value)
-    if (typeof value !== 'object' || value === null || !(brand in value)) return false
-    return this === TendrilError || value[brand] === Object.getOwnPropertyDescriptor(this.prototype, brand)?.value
-  }
 }
 
 /** The code on the other side raised, or the peer closed the channel with a text. */
@@ -132,16 +112,20 @@ export class TimeoutError extends TendrilError {
   readonly code = 'ERR_TIMEOUT'
 }
 
-/** A value has no form on the wire; nothing was sent and the channel stays usable. */
-export class DumpError extends TendrilError {
-  readonly code = 'ERR_DUMP'
-  /** Where in the value: `item.users[3].created`. */
+/** An error of one place, in a value or on a disk. */
+abstract class PathError extends TendrilError {
+  /** For DumpError where in the value, `item.users[3].created`; else the file, folder or name at fault. */
   readonly path: string
 
   constructor(message: string, options: TendrilErrorOptions & { readonly path: string }) {
     super(message, options)
     this.path = options.path
   }
+}
+
+/** A value has no form on the wire; nothing was sent and the channel stays usable. */
+export class DumpError extends PathError {
+  readonly code = 'ERR_DUMP'
 }
 
 /** Bytes that were to be a value are not one, or name what may not be looked up. */
@@ -250,8 +234,52 @@ export class HostKeyError extends TendrilError {
   }
 }
 
-// Names live on the prototypes: V8 writes the first line of `stack` before any field is set.
-for (const [name, errorClass] of Object.entries({
+/** A file or folder could not be copied. What was in its place is as it was; what had been copied has been removed. */
+export class CopyError extends TendrilError {
+  readonly code = 'ERR_COPY'
+  /** The file or folder at fault. */
+  readonly path: string
+  /** The gateway on whose side it is; undefined on this one. */
+  readonly gatewayId: string | undefined
+  /** What the system calls it, such as `ENOSPC`; empty when it has no name. */
+  readonly reason: string
+
+  constructor(
+    message: string,
+    options: TendrilErrorOptions & {
+      readonly path: string
+      readonly reason: string
+      readonly gatewayId: string | undefined
+    },
+  ) {
+    super(message, options)
+    this.path = options.path
+    this.gatewayId = options.gatewayId
+    this.reason = options.reason
+  }
+}
+
+/** An address cannot be listened on, or a connection that came in could not be made onwards, or broke. */
+export class ForwardError extends TendrilError {
+  readonly code = 'ERR_FORWARD'
+  /** The address at fault. */
+  readonly address: string
+  /** What the system calls it, such as `EADDRINUSE`; empty when it has no name. */
+  readonly reason: string
+
+  constructor(message: string, options: TendrilErrorOptions & { readonly address: string; readonly reason: string }) {
+    super(message, options)
+    this.address = options.address
+    this.reason = options.reason
+  }
+}
+
+/** Modules cannot be provided: a root, a package or a wheel cannot be read, or leads to what must not be sent. */
+export class ProvideError extends PathError {
+  readonly code = 'ERR_PROVIDE'
+}
+
+brandErrors({
   TendrilError,
   RemoteError,
   EndOfChannelError,
@@ -266,7 +294,7 @@ for (const [name, errorClass] of Object.entries({
   ProtocolError,
   AuthenticationError,
   HostKeyError,
-})) {
-  Object.defineProperty(errorClass.prototype, 'name', { value: name, configurable: true, writable: true })
-  Object.defineProperty(errorClass.prototype, brand, { value: name })
-}
+  CopyError,
+  ForwardError,
+  ProvideError,
+})

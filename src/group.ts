@@ -1,11 +1,12 @@
 /** Groups of the gateways that users hold, and the one for gateways that name none. */
 import { GroupOf, type GroupOptions, type MakeGatewayOptions, type XSpec } from './core.js'
+import { providedBy } from './elastic/spec.js'
 import { Gateway } from './gateway.js'
 
 /** Gateways owned together, in the order in which they were made. */
 export class Group extends GroupOf<Gateway> {
   constructor(options: GroupOptions = {}) {
-    super((parts) => new Gateway(parts), options)
+    super((parts) => provided(new Gateway(parts)), options)
   }
 
   /**
@@ -42,4 +43,17 @@ export const defaultGroup: Group = new Group()
  */
 export function makeGateway(spec?: string | XSpec, options?: MakeGatewayOptions): Promise<Gateway> {
   return defaultGroup.makeGateway(spec, options)
+}
+
+/** What its spec says is provided: it goes ahead of whatever is executed on the gateway. */
+function provided(gateway: Gateway): Gateway {
+  const options = providedBy(gateway.spec)
+  if (options === undefined) return gateway
+  try {
+    gateway.provide(options)
+    return gateway
+  } catch (error) {
+    void gateway.terminate({ timeout: 0 }) // nobody gets to hold it
+    throw error
+  }
 }

@@ -15,6 +15,7 @@ const modules = new Map(sources.filter((path) => path.endsWith('.ts')).map((path
 
 const layers = new Map([
   ['remote-failure.ts', 0],
+  ['tendril-error.ts', 0],
   ['errors.ts', 0],
   ['protocol', 1],
   ['channels', 2],

@@ -56,15 +56,17 @@ export class Channel<R = unknown, S = unknown, G = unknown> implements AsyncIter
    * @see PROTOCOL.md §5 for windows.
    */
   async send(item: S): Promise<void> {
-    if (this.#isClosed || this.#hasSendEnded) throw this.#closedError()
-    const taken = this.#link.send(item)
+    const taken = this.sendNow(item)
     if (taken === true) return
     const release = this.#link.hold()
-    try {
-      if (!(await taken)) throw this.#closedError()
-    } finally {
-      release()
-    }
+    const wasTaken = await taken.finally(release)
+    if (!wasTaken) throw this.#closedError()
+  }
+
+  /** @internal As `send`, but it throws at once and does not keep the process alive. */
+  sendNow(item: S): true | Promise<boolean> {
+    if (this.#isClosed || this.#hasSendEnded) throw this.#closedError()
+    return this.#link.send(item)
   }
 
   /** Says that no more items will be sent: the peer's iteration ends, while its items still arrive here. */
@@ -281,11 +283,10 @@ export class Channel<R = unknown, S = unknown, G = unknown> implements AsyncIter
   }
 
   #closedError(): Error {
-    const failure = this.#makeError?.()
-    if (failure instanceof GatewayClosedError || failure instanceof BootstrapError) return failure
-    if (failure !== undefined) {
-      return new ChannelClosedError(`cannot send on ${this}: it has been closed by a failure`, { cause: failure })
-    }
+    const cause = this.#makeError?.()
+    if (cause instanceof GatewayClosedError || cause instanceof BootstrapError) return cause
+    if (cause !== undefined)
+      return new ChannelClosedError(`cannot send on ${this}: it has been closed by a failure`, { cause })
     return new ChannelClosedError(
       `cannot send on ${this}: ${this.#isClosed ? 'it is closed' : 'its end has been sent'}`,
     )

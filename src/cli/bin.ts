@@ -28,7 +28,13 @@ program
     collect,
     [],
   )
-  .action(async (file: string, options: { tx: string[]; kwarg: string[] }) => {
+  .option(
+    '--provide <what>',
+    'what the file may import from here: a folder such as ./lib, a wheel, or the name of a package, which is sent whole; may be given again',
+    collect,
+    [],
+  )
+  .action(async (file: string, options: { tx: string[]; kwarg: string[]; provide: string[] }) => {
     const { exec } = await import('./exec.js')
     process.exitCode = await exec(file, options)
   })

@@ -1,8 +1,9 @@
 /** `tendril exec`: a Python file on every gateway at once, its items printed as they arrive. */
-import { type Channel, Group, MultiChannel, type XSpec } from '../index.js'
+import { type Channel, type Gateway, Group, MultiChannel, type XSpec } from '../index.js'
 import { interrupted, isConnectFailure, notConnected, UsageError } from './exit-codes.js'
 import { endOnInterrupt } from './interruption.js'
 import { Progress } from './progress.js'
+import { readProvided } from './provided.js'
 import { Report } from './report.js'
 import { Screen } from './screen.js'
 import { specsOf } from './specs.js'
@@ -11,7 +12,7 @@ import { terminalPrompt } from './terminal.js'
 /** Runs the file; resolves to the exit code. Throws what makes running impossible: wrong usage. */
 export async function exec(
   file: string,
-  options: { readonly tx: readonly string[]; readonly kwarg: readonly string[] },
+  options: { readonly tx: readonly string[]; readonly kwarg: readonly string[]; readonly provide: readonly string[] },
 ): Promise<number> {
   const kwargs = Object.fromEntries(options.kwarg.map(parseKwarg))
   const specs = specsOf(options.tx)
@@ -25,7 +26,11 @@ export async function exec(
   const interruption = endOnInterrupt(group, () => progress.stop())
   try {
     // The file leaves together with the worker's own code: nobody waits for a gateway to be ready.
-    const channels = new MultiChannel(specs.flatMap((spec) => execOn(group, spec, file, kwargs)))
+    const start = (gateway: Gateway): Channel => {
+      if (options.provide.length > 0) gateway.provide(readProvided(options.provide))
+      return gateway.remoteExec({ file }, kwargs)
+    }
+    const channels = new MultiChannel(specs.flatMap((spec) => execOn(group, spec, file, start)))
     const code = await printAll(channels, new Report(screen, interruption))
     if (interruption.aborted) return interrupted
     return progress.failed > 0 ? notConnected : code
@@ -36,9 +41,9 @@ export async function exec(
 }
 
 /** No channel for a gateway that fails at once, which the progress has told: the others go on. */
-function execOn(group: Group, spec: XSpec, file: string, kwargs: Readonly<Record<string, unknown>>): Channel[] {
+function execOn(group: Group, spec: XSpec, file: string, start: (gateway: Gateway) => Channel): Channel[] {
   try {
-    return [group.launchGateway(spec).remoteExec({ file }, kwargs)]
+    return [start(group.launchGateway(spec))]
   } catch (error) {
     if (isConnectFailure(error)) return []
     if (!(error instanceof Error && 'syscall' in error && 'code' in error)) throw error

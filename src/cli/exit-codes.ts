@@ -1,5 +1,12 @@
 /** What the command line exits with: 0 all went well, 1 remote code failed, 2 usage, 3 a gateway did not come to life, 130 interrupted. */
-import { AuthenticationError, BootstrapError, HostKeyError, HostNotFoundError, XSpecError } from '../index.js'
+import {
+  AuthenticationError,
+  BootstrapError,
+  HostKeyError,
+  HostNotFoundError,
+  ProvideError,
+  XSpecError,
+} from '../index.js'
 
 export const notConnected = 3
 export const interrupted = 130
@@ -14,7 +21,7 @@ export function isConnectFailure(error: unknown): error is ConnectFailure {
 
 /** The code that an error stands for. */
 export function exitCodeOf(error: unknown): number {
-  if (error instanceof XSpecError || error instanceof UsageError) return 2
+  if (error instanceof XSpecError || error instanceof ProvideError || error instanceof UsageError) return 2
   return isConnectFailure(error) ? notConnected : 1
 }
 

@@ -79,7 +79,7 @@ async function printItems(channel: Channel, report: Report): Promise<void> {
 }
 
 async function runOnAll(
-  arrivals: Arrivals,
+  arrivals: Arrivals<Gateway>,
   expected: number,
   run: (gateway: Gateway) => Promise<number>,
 ): Promise<number[]> {

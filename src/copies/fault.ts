@@ -17,12 +17,12 @@ const advice: Readonly<Record<string, string>> = {
   EXDEV: 'Its folder holds another file system: copy that by itself.',
 }
 
-/** Something in the way of a copy, with the system's name for it. */
+/** What a copy cannot go on from, under the name that the system has for such things; at `path`, or where the copy is. */
 export class Obstacle extends Error {
   readonly code: string
-  readonly path: Buffer
+  readonly path: Buffer | undefined
 
-  constructor(path: Buffer, code: string, text: string) {
+  constructor(code: string, text: string, path?: Buffer) {
     super(text)
     this.code = code
     this.path = path
@@ -31,10 +31,12 @@ export class Obstacle extends Error {
 
 /** What went wrong here: an error of the system's, made into one that says where. Others stay what they are. */
 export function localFault(task: CopyTask, path: Buffer, error: unknown): unknown {
-  if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return error
-  const known = 'errno' in error ? getSystemErrorMap().get(Number(error.errno))?.[1] : undefined
-  const at = error instanceof Obstacle ? error.path : path
-  return fault(task, { path: at.toString(), reason: error.code, text: known ?? error.message, cause: error })
+  if (error instanceof Obstacle) {
+    return fault(task, { path: String(error.path ?? path), reason: error.code, text: error.message, cause: error })
+  }
+  if (!(error instanceof Error && 'syscall' in error && 'code' in error && 'errno' in error)) return error
+  const text = getSystemErrorMap().get(Number(error.errno))?.[1] ?? error.message
+  return fault(task, { path: path.toString(), reason: String(error.code), text, cause: error })
 }
 
 /** What went wrong on the other side. */

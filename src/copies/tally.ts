@@ -8,7 +8,7 @@ export class Tally {
   readonly #onProgress: CopyOptions['onProgress']
   readonly #folders: string[] = []
   readonly #skipped: SkippedEntry[] = []
-  #path = ''
+  #name = ''
   #counts = { files: 0, folders: 0, links: 0, bytes: 0 }
   #totals: { readonly files: number; readonly bytes: number } | undefined
 
@@ -20,50 +20,53 @@ export class Tally {
     return { ...this.#counts, skipped: this.#skipped }
   }
 
-  /** What all of it will be. */
-  expect(files: number, bytes: number): void {
-    this.#totals = { files, bytes }
-  }
-
   count(item: unknown): void {
     const counts = this.#counts
     if (item instanceof Uint8Array) counts.bytes += item.length
     else if (typeof item === 'number') counts.bytes += item
     else if (item === null) counts.files++
-    else if (Array.isArray(item)) this.#countEntry(item)
+    else if (!Array.isArray(item) || !this.#countEntry(item)) return
     this.#tell()
   }
 
-  #countEntry([what, name, detail, , data]: readonly unknown[]): void {
+  /** Returns whether it is a file that is complete. */
+  #countEntry([what, name, detail, , data]: readonly unknown[]): boolean {
     const counts = this.#counts
     switch (what) {
-      case 'leave':
-        this.#folders.pop()
-        return
+      case 'total':
+        this.#totals = { files: Number(name), bytes: Number(detail) }
+        break
       case 'skipped':
         if (this.#skipped.length < MAX_SKIPPED) this.#skipped.push({ path: String(name), why: String(detail) })
-        return
+        break
+      case 'leave':
+        this.#folders.pop()
+        break
       case 'link':
         counts.links++
         break
       case 'folder':
         counts.folders++
+        this.#folders.push(textOf(name))
         break
       case 'small':
         counts.files++
         counts.bytes += data instanceof Uint8Array ? data.length : 0
+        this.#name = textOf(name)
+        break
+      case 'file':
+        this.#name = textOf(name)
         break
     }
-    const path = [...this.#folders, textOf(name)].filter(Boolean).join('/')
-    if (what === 'folder') this.#folders.push(textOf(name))
-    this.#path = path
+    return what === 'small'
   }
 
   #tell(): void {
     if (this.#onProgress === undefined) return
     const { bytes, files } = this.#counts
     const { bytes: totalBytes, files: totalFiles } = this.#totals ?? {}
-    this.#onProgress({ path: this.#path, bytes, files, totalBytes, totalFiles })
+    const path = [...this.#folders, this.#name].filter(Boolean).join('/')
+    this.#onProgress({ path, bytes, files, totalBytes, totalFiles })
   }
 }
 

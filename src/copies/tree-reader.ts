@@ -1,11 +1,14 @@
 /** Tells a tree of this machine as items: this side's half of put (twin: tree_reader.py, which says what the items are). */
 import { constants, type Stats } from 'node:fs'
 import { type FileHandle, lstat, open, readdir, readlink, stat } from 'node:fs/promises'
+import { Obstacle } from './fault.js'
 import type { CopyEntry, CopyOptions } from './options.js'
 import { type Found, joined, walk } from './tree-walk.js'
 
 export const CHUNK_BYTES: number = 1024 * 1024
 const SMALL_BYTES = 65_536
+const FLOAT_ERROR = 0.2 // microseconds: what a time of these days may lack as a float
+const BLOCK_BYTES = 512 // of `stats.blocks`, whatever the file system has
 /** Never setuid, setgid or sticky: whoever owned the file may be somebody else there. */
 export const MODE_BITS = 0o777
 
@@ -91,8 +94,8 @@ export class TreeReader {
   async *#file(found: Found): AsyncGenerator<unknown> {
     const { path, name } = found
     // A link that has taken its place is not followed, a pipe not waited for.
-    const file = await open(path, O_RDONLY | O_NONBLOCK | (name.length === 0 ? 0 : O_NOFOLLOW)).catch((error: unknown) =>
-      name.length === 0 ? Promise.reject(error) : ifGone(error),
+    const file = await open(path, O_RDONLY | O_NONBLOCK | (name.length === 0 ? 0 : O_NOFOLLOW)).catch(
+      (error: unknown) => (name.length === 0 ? Promise.reject(error) : ifGone(error)),
     )
     if (file === undefined) return this.#skip(found, 'it vanished')
     try {
@@ -105,7 +108,7 @@ export class TreeReader {
   }
 
   #skip({ path, name }: Found, why: string): void {
-    if (name.length === 0) throw Object.assign(new Error(why), { code: 'EINVAL' })
+    if (name.length === 0) throw new Obstacle('EINVAL', why)
     this.#skipped(path, why)
   }
 }
@@ -113,25 +116,33 @@ export class TreeReader {
 /** A file, no further than it goes now, or one that grows might never end. Files that the system makes up as they are read say 0. */
 async function* fileItems(file: FileHandle, stats: Stats, name: Buffer): AsyncGenerator<unknown> {
   const end = stats.size || Number.MAX_SAFE_INTEGER
-  const data = await readUpTo(file, Math.min(end, SMALL_BYTES), 0)
+  const data = await readAt(file, 0, Buffer.alloc(Math.min(end, SMALL_BYTES)))
   if (data.length < SMALL_BYTES || end === SMALL_BYTES) return yield ['small', name, ...settings(stats), data]
   yield ['file', name, ...settings(stats), stats.size]
   yield data
-  const isSparse = stats.blocks * 512 < stats.size
-  for (let at = data.length; at < end; ) {
-    const chunk = await readUpTo(file, Math.min(CHUNK_BYTES, end - at), at)
-    if (chunk.length === 0) break
+  const isSparse = stats.blocks * BLOCK_BYTES < stats.size
+  // The next chunk is read while this one leaves; bytes that were sent may not have left yet, a hole leaves its buffer behind.
+  const readNext = (at: number, buffer: Buffer): Promise<Buffer> => {
+    const chunk = readAt(file, at, buffer.subarray(0, end - at))
+    chunk.catch(() => undefined)
+    return chunk
+  }
+  let at = data.length
+  let next = readNext(at, Buffer.allocUnsafeSlow(CHUNK_BYTES))
+  for (let chunk = await next; chunk.length > 0; chunk = await next) {
     at += chunk.length
-    yield isSparse && chunk.equals(zeros.subarray(0, chunk.length)) ? chunk.length : chunk
+    const isHole = isSparse && chunk.equals(zeros.subarray(0, chunk.length))
+    next = readNext(at, isHole ? chunk : Buffer.allocUnsafeSlow(CHUNK_BYTES))
+    yield isHole ? chunk.length : chunk
   }
   yield null
 }
 
-async function readUpTo(file: FileHandle, size: number, position: number): Promise<Buffer> {
-  const buffer = Buffer.allocUnsafeSlow(size)
+/** Fills the buffer with what is there from `position` on; less only at the end of the file. */
+async function readAt(file: FileHandle, position: number, buffer: Buffer): Promise<Buffer> {
   let filled = 0
-  while (filled < size) {
-    const { bytesRead } = await file.read(buffer, filled, size - filled, position + filled)
+  while (filled < buffer.length) {
+    const { bytesRead } = await file.read(buffer, filled, buffer.length - filled, position + filled)
     if (bytesRead === 0) break
     filled += bytesRead
   }
@@ -139,10 +150,10 @@ async function readUpTo(file: FileHandle, size: number, position: number): Promi
 }
 
 function settings(stats: Stats): [mode: number, modified: number] {
-  return [stats.mode & MODE_BITS, Math.round(stats.mtimeMs * 1000)]
+  return [stats.mode & MODE_BITS, Math.floor(stats.mtimeMs * 1000 + FLOAT_ERROR)]
 }
 
-export function kindOf(stats: Stats): CopyEntry['kind'] {
+function kindOf(stats: Stats): CopyEntry['kind'] {
   return stats.isDirectory() ? 'folder' : stats.isSymbolicLink() ? 'link' : 'file'
 }
 
@@ -160,12 +171,13 @@ export async function* contentItems(
   mode: number | undefined,
 ): AsyncGenerator<unknown> {
   const about = [Buffer.alloc(0), mode ?? null, null]
-  yield ['file', ...about, content instanceof Uint8Array ? content.length : 0]
+  if (content instanceof Uint8Array) yield ['total', 1, content.length]
+  yield ['file', ...about, 0]
   for await (const chunk of content instanceof Uint8Array ? [content] : content) {
-    if (!(chunk instanceof Uint8Array)) throw new TypeError(`put takes bytes, and a stream of bytes, not of ${typeof chunk}`)
+    if (!(chunk instanceof Uint8Array))
+      throw new TypeError(`put takes bytes, and a stream of bytes, not of ${typeof chunk}`)
     for (let at = 0; at < chunk.length; at += CHUNK_BYTES) yield chunk.subarray(at, at + CHUNK_BYTES)
   }
   yield null
   yield ['done']
 }
-

@@ -138,7 +138,7 @@ def kind(status):
 
 
 def settings(status):
-    return status.st_mode & MEMBERS, int(status.st_mtime * 1e6) if PY2 else status.st_mtime_ns // 1000
+    return status.st_mode & MEMBERS, int(status.st_mtime * 1e6 + 0.2) if PY2 else status.st_mtime_ns // 1000
 
 
 def read(source, size):

@@ -67,9 +67,6 @@ class TreeWriter(object):
     def on_link(self, name, target):
         os.symlink(bytes(target), self.place(name, False))
 
-    def on_skipped(self, path, why):
-        pass
-
     def place(self, name, is_folder):
         """The path of something new."""
         if self.folders:
@@ -92,7 +89,7 @@ class TreeWriter(object):
             os.chmod(path, mode & MEMBERS)
         if self.preserve and modified is not None:
             if PY2:
-                os.utime(path, (modified / 1e6, modified / 1e6))
+                os.utime(path, ((modified + 0.5) / 1e6,) * 2)  # as a float it may be a little less
             else:
                 os.utime(path, ns=(modified * 1000, modified * 1000))
 

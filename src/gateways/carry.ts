@@ -7,9 +7,14 @@ import type { TcpOptions } from '../transports/tcp.js'
 import type { Transport } from '../transports/transport.js'
 import type { Gateway } from './gateway.js'
 
-const source = {
-  text: readFileSync(new URL('./via_remote.py', import.meta.url), 'utf8'),
-  name: '<tendril>/via_remote.py',
+const equipped = new WeakSet<Gateway>()
+
+/** Pushes `_tendril.via_remote`, which carries processes and connections, unless the gateway has it. */
+export function equipCarrier(carrier: Gateway): void {
+  if (equipped.has(carrier)) return
+  const source = readFileSync(new URL('./via_remote.py', import.meta.url), 'utf8')
+  carrier.push({ '_tendril.via_remote': { file: '<tendril>/via_remote.py', source, package: false } })
+  equipped.add(carrier)
 }
 
 /**
@@ -18,8 +23,9 @@ const source = {
  * @param address - What to call where it is.
  */
 export function carry(carrier: Gateway, { argv, env }: Command, address: string): Transport {
-  const channel = carrier.remoteExec({ ...source, function: 'carry' }, { argv: [...argv], env: { ...env } })
-  return openChannelTransport(channel, address)
+  equipCarrier(carrier)
+  const text = 'from _tendril.via_remote import carry\ncarry(channel, argv, env)'
+  return openChannelTransport(carrier.remoteExec(text, { argv: [...argv], env: { ...env } }), address)
 }
 
 /** The channel of a connection that a carrier's worker is to make. It says first whether it could. */
@@ -27,6 +33,8 @@ export function carryConnection(
   carrier: Gateway,
   { hostname, port, timeoutMs }: TcpOptions,
 ): Channel<unknown, unknown, Gateway> {
+  equipCarrier(carrier)
   const timeout = timeoutMs === undefined ? null : timeoutMs / 1000
-  return carrier.remoteExec({ ...source, function: 'connect' }, { host: hostname, port, timeout })
+  const text = 'from _tendril.via_remote import connect\nconnect(channel, host, port, timeout)'
+  return carrier.remoteExec(text, { host: hostname, port, timeout })
 }

@@ -12,7 +12,7 @@ def describe(kind, error, tb):
     """The dict for an exception. The files that it names need not exist here: the worker has the sources of its tasks."""
     for name, text in worker.texts.items():
         linecache.cache[name] = (len(text), None, text.splitlines(True), name)
-    while tb is not None and tb.tb_frame.f_code.co_filename == '<tendril>':
+    while tb is not None and tb.tb_frame.f_code.co_filename.startswith('<tendril>'):
         tb = tb.tb_next
     return failure(kind, error, tb, set())
 

@@ -3,11 +3,13 @@
 The other halves are src/transports/channel.ts and src/transports/channel-stream.ts. Items of both: bytes are bytes, None ends them.
 Of a process besides: an int to it is a signal for its whole group; from it ('stderr', bytes) is that, ('exit', code) is the end,
 a code below 0 a signal, ('failed', code, text) that it did not start.
-A connection says None first, when it is there, or (code, text) when it cannot be made; a text is why it broke.
+A connection says None first, when it is there, or (code, text) when it cannot be made; a text is why it broke. Features use
+both, from the module `_tendril.via_remote` that this is.
 """
 import errno
 import os
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -88,16 +90,44 @@ def write_all(fd, data):
 
 
 def connect(channel, host, port, timeout):
-    """Connects to a port; `timeout` is in seconds, or None."""
+    """Connects to a port, or where that is None to the Unix socket `host`; `timeout` is in seconds, or None."""
+    stream = dial(channel, host, port, timeout)
+    if stream is not None:
+        exchange(channel, stream)
+
+
+def dial(channel, host, port, timeout):
+    """A connection, after the controller has been told of it, or None."""
     try:
-        stream = socket.create_connection((host, port), timeout)
+        stream = socket.create_connection((host, port), timeout) if port is not None else dial_unix(host, timeout)
     except EnvironmentError as e:
-        channel.send((code_of(e) or 'ETIMEDOUT', str(e)))
-        return
+        channel.send(failure(e))
+        return None
     stream.settimeout(None)
-    stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    stream.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     channel.send(None)
+    return stream
+
+
+def dial_unix(path, timeout):
+    stream = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        stream.settimeout(timeout)
+        stream.connect(path)
+    except EnvironmentError:
+        stream.close()
+        raise
+    return stream
+
+
+def failure(error):
+    return code_of(error) or 'ETIMEDOUT', error.strerror or str(error)
+
+
+def exchange(channel, stream):
+    """Carries both directions of a connection, until both have ended or the channel is closed."""
+    if stream.family != getattr(socket, 'AF_UNIX', None):
+        stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        stream.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     feeder = beside(feed_stream, channel, stream)
     try:
         while True:
@@ -108,7 +138,7 @@ def connect(channel, host, port, timeout):
         feeder.join()  # the other direction may go on
     except EnvironmentError as e:
         if not channel.isclosed():
-            channel.send(str(e))
+            channel.send(failure(e)[1])
     finally:
         stream.close()
 
@@ -126,5 +156,16 @@ def feed_stream(channel, stream):
         if how == socket.SHUT_WR:
             channel.waitclose()
             stream.shutdown(socket.SHUT_RDWR)
+    except channel.RemoteError:
+        reset(stream)
     except EnvironmentError:
         pass  # the reading side tells
+
+
+def reset(stream):
+    """The far end must not take what has come so far for all."""
+    try:
+        stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('hh' if os.name == 'nt' else 'ii', 1, 0))
+        stream.shutdown(socket.SHUT_RD)  # wakes the reading side, whose close is the reset
+    except EnvironmentError:
+        pass  # it has ended

@@ -57,6 +57,8 @@ const keyRows = {
   execmodel: { takes: ['thread', 'main_thread_only'], summary: 'where tasks that run at the same time run' },
   dont_write_bytecode: { takes: 'nothing', summary: 'imports on the other side write no .pyc files' },
   timeout: { takes: 'duration', summary: 'how long connecting may take: 15s, or milliseconds; 15s when absent' },
+  roots: { takes: 'text', summary: 'folders and wheels of this side to import from, with commas between them' },
+  provide: { takes: 'text', summary: 'packages of this side to send whole and ahead, with commas between them' },
 } as const
 
 type KeyRows = typeof keyRows

@@ -24,8 +24,13 @@ export async function connectOverChannel<G>(
   } finally {
     signal.removeEventListener('abort', onAbort)
   }
-  const stream = new ChannelStream(channel)
+  const stream = streamOver(channel)
   return { stream, keepAlive: (isWanted) => stream.keepAlive(isWanted) }
+}
+
+/** A connection that is there, such as one that a worker has taken. Its errors are listened to for good. */
+export function streamOver<G>(channel: Channel<unknown, unknown, G>): ChannelStream<G> {
+  return new ChannelStream(channel)
 }
 
 class ChannelStream<G> extends Duplex {
@@ -69,7 +74,7 @@ class ChannelStream<G> extends Duplex {
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
     this.keepAlive(false)
-    void this.#channel.close().catch(() => undefined)
+    void this.#channel.close(error?.message).catch(() => undefined)
     done(error)
   }
 

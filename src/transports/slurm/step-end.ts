@@ -34,16 +34,20 @@ export async function endOfStep(facts: StepFacts): Promise<TransportEnd> {
   const { seat, end, said, wasHeard } = facts
   const left = leftWith(said)
   const wasTaken = / CANCELLED AT |Node failure on/.test(said)
-  if (left !== undefined && !wasTaken) return left
+  if (left !== undefined && !wasTaken) {
+    // On a busy node a job that is cancelled kills its worker before its step can say so.
+    const isJobOver = left.signal !== undefined && (await wordOfJob(seat)) !== undefined
+    if (!isJobOver) return left
+  }
   const isSilent = !wasHeard && !wasTaken && end.error === undefined && end.signal === undefined
   return { error: isSilent ? notStarted(said, placeOf(seat)) : new LinkClosed(await lossOf(facts)) }
 }
 
 async function lossOf({ seat, end, said }: StepFacts): Promise<string> {
-  const { jobId, jobEnded } = seat
+  const { jobId } = seat
   const [, node] = /Node failure on (\S+)/.exec(said) ?? []
   if (node !== undefined) return `node ${node} has failed, or was set down (job ${jobId})`
-  const jobSaid = await Promise.race([jobEnded, passed(JOB_END_MS)])
+  const jobSaid = await wordOfJob(seat)
   const [cancelled, why] = / CANCELLED AT \S+(?: DUE TO ([A-Z ]*[A-Z]))?/.exec(said) ?? []
   if (why === 'TIME LIMIT' || (jobSaid !== undefined && /time limit/i.test(jobSaid)))
     return `job ${jobId} has reached its time limit; ask for more with time=`
@@ -51,6 +55,11 @@ async function lossOf({ seat, end, said }: StepFacts): Promise<string> {
   if (jobSaid !== undefined) return `job ${jobId} was cancelled`
   if (cancelled !== undefined) return `its step was cancelled (${placeOf(seat)}, which goes on)`
   return `the worker was lost (${placeOf(seat)}): ${lastWords(end, said)}`
+}
+
+/** What was said of the end of the whole job; undefined when it goes on. */
+function wordOfJob({ jobEnded }: Seat): Promise<string | undefined> {
+  return Promise.race([jobEnded, passed(JOB_END_MS)])
 }
 
 function lastWords({ exitCode, signal, error }: TransportEnd, said: string): string {

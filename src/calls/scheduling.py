@@ -1,0 +1,100 @@
+"""`_tendril.scheduling`: which thread performs a request of the session.
+
+The main one, as long as it keeps up: no thread has to be woken for a request, and signals and event loops find what they want.
+When it has not come to its next request for STUCK seconds, what waits is left to helpers, and what comes until it is free again.
+With `execmodel=main_thread_only` there are no helpers.
+"""
+import time
+
+from _tendril import Mailbox, _thread, worker
+
+STUCK = 0.005
+IDLE_HELPERS = 4  # so many stay when they have nothing to do
+
+
+class Scheduler(object):
+    def __init__(self, perform):
+        self.perform = perform
+        self.taken = self.begun = self.relieved = 0  # requests for the main thread: each is counted by one thread
+        self.helped = 0
+        self.is_main_stuck = False
+        self.left = Mailbox()  # requests left to helpers
+        self.is_watching, self.wanted = False, _thread.allocate_lock()
+        self.wanted.acquire()
+        _thread.start_new_thread(self.watch, ())
+
+    def take(self, request):
+        """Has a request performed. Called by whoever reads."""
+        busy = worker.main_busy
+        if self.is_main_stuck and busy:
+            self.left.put(request)
+            if not self.left.sleepers:
+                self.want_watch()
+            return
+        self.is_main_stuck, worker.main_busy = False, True
+        self.taken += 1
+        worker.tasks.put((self, request))
+        if busy:
+            self.want_watch()
+
+    def run(self, request):
+        """On the main thread."""
+        worker.main_busy = True
+        self.begun += 1
+        self.perform(*request)
+
+    def help(self):
+        """A helper's thread."""
+        while True:
+            try:
+                request = self.left.items.popleft()
+            except IndexError:
+                if len(self.left.sleepers) >= IDLE_HELPERS:
+                    return
+                self.left.sleep(None)
+                continue
+            self.perform(*request)
+            self.helped += 1
+
+    # The watch sleeps unless requests wait behind others.
+
+    def want_watch(self):
+        if not self.is_watching and worker.execmodel == 'thread':
+            self.is_watching = True
+            self.wanted.release()
+
+    def watch(self):
+        while True:
+            self.wanted.acquire()
+            helpers = 1
+            while self.is_main_behind() or self.left.items:
+                begun, helped = self.begun, self.helped
+                time.sleep(STUCK)
+                if begun == self.begun and self.is_main_behind():
+                    self.relieve_main()
+                if helped == self.helped and self.left.items:
+                    for _ in range(helpers):
+                        worker.start_thread(self.help)
+                    helpers *= 2
+            self.is_watching = False
+            if self.is_main_behind() or self.left.items:
+                self.want_watch()
+
+    def is_main_behind(self):
+        return self.taken > self.begun + self.relieved
+
+    def relieve_main(self):
+        """What waits for the main thread is left to others."""
+        self.is_main_stuck = True
+        while worker.tasks.items:
+            try:
+                task = worker.tasks.items.popleft()
+            except IndexError:  # the main thread was faster
+                break
+            if task is None:  # it is to look whether to leave
+                return worker.tasks.put(None)
+            if task[0] is self:
+                self.relieved += 1
+                self.left.put(task[1])
+            else:
+                worker.start_thread(worker.run, *task)

@@ -1,0 +1,184 @@
+"""`_tendril.session`: what the controller calls here (PROTOCOL.md section 11; twin: session.ts beside it).
+
+Requests come on one channel and are begun in their order; what must not wait behind them comes on another, and is acted on by
+whoever reads. A request is a list: an operation and its arguments. Its number is its place among the requests.
+"""
+import select
+import sys
+import time
+
+from _tendril import DATA, ITEM_OVERHEAD, NAMES, PROTOCOL, PY2, SCALARS, BytesIO, DumpError, Mailbox, Unpickler, _thread, channel, dumps, loads
+from _tendril import pickle, worker
+from _tendril.scheduling import Scheduler
+
+operations = {}  # by name: function(call, *arguments), called in the thread that performs the request
+commands = {}    # by name: function(*arguments), called by whoever reads: it must not wait
+session = None
+
+
+class Reader(object if PY2 else Unpickler):
+    """What `loads` is, for what is short and comes often: a class costs less than a hook."""
+
+    def find_class(self, module, name):
+        return channel.channel_with if (module, name) == ('_tendril', 'Channel') else NAMES[module, name]
+
+
+def read(entry):
+    """The value of an entry of a mailbox."""
+    payload = entry[0]
+    if payload is None:
+        return entry[2]
+    if PY2 or len(payload) > 256 or type(payload) is list:
+        return loads(payload, channel.channel_with)
+    try:
+        return Reader(BytesIO(payload)).load()
+    except Exception:
+        return loads(payload, channel.channel_with)
+
+
+class Inbox(Mailbox):
+    """Stands in for the mailbox of a channel: whoever reads hands what arrives to `take` at once."""
+
+    def __init__(self, take):
+        Mailbox.__init__(self)
+        self.take, self.lock, self.has_come = take, _thread.allocate_lock(), False
+
+    def put(self, entry):
+        self.has_come = True
+        if entry is not channel.ENDED:
+            with self.lock:
+                self.take(entry)
+
+
+class Call(object):
+    """A request that is being performed."""
+
+    def __init__(self, number):
+        self.number = number
+        self.thread = _thread.get_ident()
+
+
+class Session(object):
+    """The calls of one gateway. `waiting` has the numbers of requests that have come, `running` the calls of those that were begun."""
+
+    def __init__(self, requests, control):
+        self.requests, self.control = requests, control
+        self.arrived, self.waiting, self.running = 0, set(), {}
+        self.scheduler = Scheduler(self.perform)
+        self.printed = None
+        if hasattr(select, 'poll'):
+            poll = select.poll()
+            for stream in worker.output.streams:
+                poll.register(stream, select.POLLIN)
+            self.printed = poll.poll
+
+    def open(self):
+        divert(self.requests, self.take_request)
+        divert(self.control, self.take_command)
+
+    # What arrives.
+
+    def take_request(self, entry):
+        self.arrived += 1
+        self.waiting.add(self.arrived)
+        self.scheduler.take((entry, self.arrived))
+
+    def take_command(self, entry):
+        command = read(entry)
+        self.control._return(entry[1])
+        commands[command[0]](*command[1:])
+
+    def tell(self, item):
+        """Says something on the control channel; from any thread, and without waiting."""
+        payload = dumps(item, channel.channel_id)
+        self.control._sent += len(payload) + ITEM_OVERHEAD
+        worker.post(DATA, self.control.id, payload)
+
+    # What is performed.
+
+    def perform(self, entry, number):
+        call = self.running[number] = worker.executing[-number] = Call(number)
+        self.waiting.discard(number)
+        try:
+            reply = [number, self.outcome(call, entry)]
+        except BaseException:
+            reply = [number, None, worker.describe_failure()]
+        del self.running[number], worker.executing[-number]
+        if call.thread == worker.main:
+            self.scheduler.is_main_stuck = False
+        self.reply(reply)
+        if worker.leaving:
+            worker.tasks.put(None)
+
+    def outcome(self, call, entry):
+        request = read(entry)
+        if entry[1] - self.requests._returned >= worker.window // 4:
+            self.requests._return(entry[1])
+        return operations[request[0]](call, *request[1:])
+
+    def reply(self, reply):
+        try:
+            self.drain()
+            if type(reply[1]) in SCALARS and len(reply) == 2 and type(reply[1]) is not bytes:
+                return self.send(pickle.dumps(reply, PROTOCOL))
+            try:
+                self.requests.send(reply)
+            except DumpError as e:
+                self.requests.send([reply[0], None, unsendable(e)])
+        except IOError:  # the gateway is gone, and with it whoever wanted to know
+            pass
+
+    def send(self, payload):
+        """What `channel.send` does with the payload of a short item."""
+        requests = self.requests
+        if requests._sent - requests._given_back >= worker.window:
+            return requests.send(loads(payload))
+        with requests._sending:
+            requests._sent += len(payload) + ITEM_OVERHEAD
+            worker.write_frame(DATA, 0, requests.id, payload, requests)
+
+    def drain(self):
+        """What was printed until now goes ahead of the reply."""
+        try:
+            sys.stdout.flush()
+            sys.stderr.flush()
+        except Exception:  # there may be none, and user code may have put anything in its place
+            pass
+        if self.printed is None or self.printed(0):
+            worker.output.drain()
+
+
+def unsendable(error):
+    """The failure for what a call gave that cannot be sent."""
+    return {'type': 'DumpError', 'module': '_tendril', 'message': str(error).replace('send item[1]', 'send result', 1), 'args': (),
+            'traceback': str(error), 'frames': [], 'cause': None}
+
+
+def divert(source, take):
+    """Has `take` called with what arrives on a channel, after what has arrived already."""
+    inbox = Inbox(take)
+    with inbox.lock:
+        mailbox, source._items = source._items, inbox
+        while not inbox.has_come and source._arrived != (mailbox.items[-1][1] if mailbox.items else 0):
+            time.sleep(0)  # whoever reads is about to put an item where it would have gone before
+        while mailbox.items:
+            take(mailbox.items.popleft())
+
+
+def install(requests, control):
+    """Turns the worker into one that performs requests beside its tasks."""
+    global session
+    if not PY2:
+        from _tendril import reading
+        reading.install()
+
+    class CallingWorker(worker.__class__):
+        def run(self, channel, payload):
+            if channel is session.scheduler:
+                channel.run(payload)
+            else:
+                super(CallingWorker, self).run(channel, payload)
+
+    worker.__class__ = CallingWorker
+    session = Session(requests, control)
+    session.open()

@@ -1,0 +1,129 @@
+"""`_tendril.elastic`: finds modules that the controller provides (docs/elastic.md). Pushed by provider.ts; Importer in bootstrap.py asks it.
+
+Order: what `sys.modules` has, the standard library of this Python, what is provided, what is installed here.
+"""
+import os
+import sys
+
+from _tendril import PY2
+
+
+def find(name, path=None):
+    """While this module is being imported itself: nothing that it needs is provided."""
+
+
+from _tendril.resources import hook
+from _tendril.shelf import shelf
+
+
+def find(name, path=None):
+    """What Importer gives for a module that it does not have itself: a spec, in Python 2 a loader; None when it is not provided."""
+    shelf.catch_up()
+    top = name.partition('.')[0]
+    if top not in shelf.tops or not is_meant(name, top, path):
+        return None
+    if shelf.ahead:
+        shelf.await_ahead()
+    while shelf.lacks(name, top):
+        news = shelf.news
+        from _tendril.imports import wanted
+        shelf.ask(modules=sorted(wanted(name, sys._getframe(1))))
+        if news == shelf.news and shelf.lacks(name, top):  # and not because it has changed meanwhile
+            raise ImportError('%s is provided, but could not be sent: %s' % (name, shelf.failed.pop(name, 'no answer')))
+    kind = shelf.kinds.get(name)
+    if kind is None:
+        return None
+    if isinstance(kind, str):
+        if name == top and is_installed(name):
+            return None
+        raise ImportError('%s is provided, but cannot be sent: %s' % (name, kind))
+    from _tendril import provided
+    return provided.found(name, kind)
+
+
+def is_meant(name, top, path):
+    """Not one of the standard library's, and of a package that is provided itself, not of one that was installed here."""
+    if name == top:
+        return not is_standard(top)
+    if path is None:
+        path = getattr(sys.modules.get(name.rpartition('.')[0]), '__path__', ())
+    return any(entry in shelf.packages for entry in path)
+
+
+def is_installed(name):
+    """Whether this machine has a top-level module itself."""
+    if PY2:
+        import imp
+        try:
+            return bool(imp.find_module(name))
+        except ImportError:
+            return False
+    from _frozen_importlib_external import PathFinder
+    return PathFinder.find_spec(name) is not None
+
+
+# The standard library never travels: a name that it has means it, whatever is provided.
+
+standard_names = None
+told = set()
+
+
+def is_standard(top):
+    global standard_names
+    if standard_names is None:
+        standard_names = find_standard_names()
+        for name in shelf.tops:
+            if name in standard_names and name in sys.modules:
+                tell(name)
+    if top in standard_names:
+        tell(top)
+        return True
+    return False
+
+
+def find_standard_names():
+    names = set(sys.builtin_module_names).union(getattr(sys, 'stdlib_module_names', ()))
+    if not hasattr(sys, 'stdlib_module_names'):  # before Python 3.10
+        library = os.path.dirname(os.__file__)
+        others = [os.path.join(library, 'lib-dynload'), os.path.join(os.path.dirname(library), 'lib_pypy'),
+                  os.path.join(os.path.dirname(os.path.dirname(library)), 'lib_pypy')]
+        for folder in [library] + others:
+            names.update(names_in(folder))
+    return names
+
+
+def names_in(folder):
+    for entry in os.listdir(folder) if os.path.isdir(folder) else ():
+        name, _, extension = entry.partition('.')
+        is_module = extension == 'py' or extension.endswith(('so', 'pyd'))
+        if is_module or os.path.isfile(os.path.join(folder, entry, '__init__.py')):
+            yield name
+
+
+def tell(name):
+    if name not in told:
+        told.add(name)
+        import warnings
+        text = '%s of %s is not used: the standard library of this Python has a module of that name; rename yours'
+        warnings.warn_explicit(text % (name, shelf.tops[name]), RuntimeWarning, '<tendril>/elastic.py', 1)
+
+
+class NotFound(object):
+    """The last finder: says where a module was searched that nobody has. Not in Python 2, where it would not come last."""
+
+    is_last = True
+
+    def find_spec(self, name, path=None, target=None):
+        if sys.meta_path[-1] is not self:  # a finder that came later has its turn first
+            if self.is_last:
+                self.is_last = False
+                sys.meta_path.append(NotFound())
+            return None
+        if shelf.roots and sys._getframe(2).f_code.co_name == '_find_and_load_unlocked':  # and not importlib.util.find_spec, which only asks
+            text = 'No module named %r: not on this machine, and not in what is provided: %s'
+            raise ModuleNotFoundError(text % (name, ', '.join(shelf.roots)), name=name)
+
+
+if not PY2:
+    sys.meta_path.append(NotFound())
+sys.path_hooks.insert(0, hook)

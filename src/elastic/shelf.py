@@ -1,0 +1,236 @@
+"""`_tendril.shelf`: what the controller provides, as far as it is known and has come here (docs/elastic.md; twin: provider.ts beside it).
+
+News (names, what has changed) come as pushed sources, which keep their place ahead of the code that is sent behind them. Modules
+and files come over a channel, when they are asked for or ahead of that.
+"""
+import struct
+import sys
+import zlib
+
+from _tendril import PUSH, PY2, Mailbox, Worker, _thread, loads, worker
+from _tendril.channel import ENDED, channel_with
+
+if PY2:
+    import imp
+else:
+    import _imp as imp
+
+NEWS = '_tendril.elastic.%d'
+MODULE, PACKAGE, FOLDER = 0, 1, 2
+KEEP_BYTES = 1 << 20  # a larger data file is asked for again when it is read again
+
+
+def native(text):
+    """Names and paths as this Python has them."""
+    return text.encode('utf-8') if PY2 and not isinstance(text, bytes) else text
+
+
+class Inbox(Mailbox):
+    """The items of the channel; whoever waits for one of them is told of each."""
+
+    def put(self, item):
+        self.items.append(item)
+        for mailbox in list(shelf.waiting.values()):
+            mailbox.put(None)
+
+
+class Shelf(object):
+    def __init__(self):
+        self.lock = _thread.allocate_lock()
+        self.unpacking = _thread.allocate_lock()
+        self.news = 0        # how many have been taken
+        self.channel = None
+        self.roots = []      # what errors say was searched
+        self.tops = {}       # top-level names, and the root of each
+        self.indexed = set()  # those of which all names are known
+        self.kinds = {}      # module names: MODULE, PACKAGE, the folders of a namespace package, or why it cannot be had
+        self.bases = {}      # the folder that a module's name counts from
+        self.packages = {}   # package folders, and the names of their packages
+        self.sources = {}    # of modules that have come
+        self.changed = {}    # those that have changed, and the number of the news that said so
+        self.failed = {}     # why a module that was asked for has not come
+        self.listings = {}   # top-level names: paths of all files there are
+        self.files = {}      # contents of files that have come, or the error instead
+        self.waiting, self.answered, self.asked = {}, set(), 0
+        self.ahead = []      # answers that come unasked
+
+    # News. The reading thread may take them: nothing here waits or imports.
+
+    def catch_up(self):
+        while NEWS % (self.news + 1) in worker.sources:
+            with self.lock:
+                row = worker.sources.pop(NEWS % (self.news + 1), None)
+                if row is not None:
+                    self.news += 1
+                    self.apply(loads(row['source'].encode('latin-1')))
+
+    def apply(self, news):
+        if self.channel is None:
+            self.channel = channel_with(news['channel'])
+            self.channel._items.__class__ = Inbox
+        self.roots = [native(root) for root in news['roots']]
+        self.tops = dict((native(name), native(root)) for name, root in news['tops'].items())
+        self.ahead.extend(news['ahead'])
+        for top in news['stale']:
+            self.unindex(native(top))
+        for name in news['changed']:
+            self.sources.pop(native(name), None)
+            self.changed[native(name)] = self.news
+        for name in news['dropped']:
+            self.drop(native(name))
+
+    def unindex(self, top):
+        """Its names, and what files there are, are asked for again."""
+        self.indexed.discard(top)
+        self.listings.pop(top, None)
+        for name in [name for name in self.kinds if name == top or name.startswith(top + '.')]:
+            del self.kinds[name]
+        for path in [path for path, package in self.packages.items() if package == top or package.startswith(top + '.')]:
+            del self.packages[path]
+        self.files.clear()
+
+    def drop(self, name):
+        """The next import of the module begins anew; who holds the old one keeps it."""
+        module = sys.modules.get(name)
+        if module is None or not hasattr(getattr(module, '__loader__', None), 'is_provided'):
+            return
+        del sys.modules[name]
+        parent, _, attribute = name.rpartition('.')
+        scope = getattr(sys.modules.get(parent), '__dict__', {})
+        if scope.get(attribute) is module:
+            del scope[attribute]
+
+    # Answers.
+
+    def ask(self, **request):
+        """Asks the controller, and waits for the answer."""
+        with self.lock:
+            self.asked += 1
+            request['id'] = self.asked
+        try:
+            self.channel.send(request)
+        except IOError as e:
+            raise ImportError('cannot ask the controller: %s' % e)
+        self.wait(request['id'])
+
+    def await_ahead(self):
+        """Waits for what is on its way unasked."""
+        for number in list(self.ahead):
+            self.wait(number)
+            if number in self.ahead:
+                self.ahead.remove(number)
+
+    def wait(self, number):
+        mailbox = Mailbox()
+        self.waiting[id(mailbox)] = mailbox
+        try:
+            with Unlocked():
+                while True:
+                    self.unpack()
+                    if number in self.answered:
+                        return
+                    if ENDED in self.channel._items.items:
+                        raise ImportError('the controller went away before it had sent what was asked for')
+                    worker.wait(mailbox)
+        finally:
+            del self.waiting[id(mailbox)]
+
+    def unpack(self):
+        """Takes what has come. An item is let go of when all of it has been taken, so that an interrupt loses nothing."""
+        items = self.channel._items.items
+        with self.unpacking:
+            while items and items[0] is not ENDED:
+                payload, cost = items[0][:2]
+                self.take(zlib.decompress(items[0][2] if payload is None else loads(payload)))
+                items.popleft()
+                if cost - self.channel._returned >= worker.window // 4:
+                    self.channel._return(cost)
+
+    def take(self, answer):
+        """A head of names and sizes, and behind it the contents of modules and files, end to end."""
+        at = 4 + struct.unpack_from('>I', answer)[0]
+        head = loads(answer[4:at])
+        for top, portions in head.get('indexes', {}).items():
+            self.add_index(native(top), portions)
+        for name, text in head.get('failed', {}).items():
+            self.failed[native(name)] = native(text)
+        for top, listing in head.get('listings', {}).items():
+            self.listings[native(top)] = set(native(path) for path in listing)
+        for contents, sizes in ((self.sources, head['modules']), (self.files, head['files'])):
+            for name, size in sizes:
+                if not isinstance(size, int):
+                    contents[native(name)] = IOError(2, native(size), native(name))
+                    continue
+                at += size
+                if self.changed.get(native(name), 0) <= head.get('news', self.news):
+                    contents[native(name)] = answer[at - size:at]
+        self.answered.add(head['id'])
+
+    def add_index(self, top, portions):
+        self.indexed.add(top)
+        for base, names in portions:
+            base = native(base)
+            for name, kind in names.items():
+                name = native(name)
+                folder = base + '/' + name.replace('.', '/')
+                if kind == FOLDER:
+                    self.kinds.setdefault(name, []).append(folder)
+                else:
+                    self.kinds[name], self.bases[name] = (kind if isinstance(kind, int) else native(kind)), base
+                if kind in (PACKAGE, FOLDER):
+                    self.packages[folder] = name
+                    sys.path_importer_cache.pop(folder, None)
+
+    def lacks(self, name, top):
+        """Whether a module is to be asked for, or nobody knows yet."""
+        return top not in self.indexed or self.kinds.get(name) in (MODULE, PACKAGE) and name not in self.sources
+
+    # What the loaders ask for.
+
+    def file_of(self, name):
+        path = self.bases[name] + '/' + name.replace('.', '/')
+        return path + ('/__init__.py' if self.kinds[name] == PACKAGE else '.py')
+
+    def data(self, top, path):
+        """The bytes of a file that lies in a top-level package. Raises IOError, as a file that is not there does."""
+        self.await_ahead()
+        if path not in self.files:
+            self.ask(top=top, file=path)
+        data = self.files[path]
+        if not isinstance(data, bytes) or len(data) > KEEP_BYTES:
+            self.files.pop(path, None)
+        if not isinstance(data, bytes):
+            raise data
+        return data
+
+    def listing(self, top):
+        """The paths of all files of a top-level package."""
+        if top not in self.listings:
+            self.ask(top=top, file=None)
+        return self.listings.get(top, ())
+
+
+class Unlocked(object):
+    """Python holds one lock while it asks a finder: without it, other threads, the reading one too, may import meanwhile."""
+
+    def __enter__(self):
+        self.times = 0
+        try:
+            while True:
+                imp.release_lock()
+                self.times += 1
+        except RuntimeError:  # it is not this thread's any more
+            pass
+
+    def __exit__(self, *_):
+        for _ in range(self.times):
+            imp.acquire_lock()
+
+
+def on_push(self, channel_id, payload, base=Worker.on_push):
+    base(self, channel_id, payload)
+    shelf.catch_up()
+
+
+shelf = Shelf()
+Worker.FRAMES[PUSH] = on_push

@@ -1,0 +1,43 @@
+/** What both kinds of listener are, and need. */
+import { readFileSync } from 'node:fs'
+import { type Channel, equipCarrier, type Gateway } from '../core.js'
+import type { Place } from './address.js'
+import type { Connections } from './connections.js'
+
+/** What is asked of a listener. */
+export interface ListenTask {
+  readonly gateway: Gateway
+  readonly listen: Place
+  readonly to: Place
+  /** For each connection to `to`. */
+  readonly timeoutMs: number
+  readonly connections: Connections
+  /** Told when it has ended by itself. */
+  onEnd(error: Error): void
+}
+
+/** What listens, on either side. */
+export interface Listener {
+  readonly place: Place
+  close(): Promise<void>
+  /** Whether it keeps this process alive. */
+  keepAlive(isWanted: boolean): void
+}
+
+const equipped = new WeakSet<Gateway>()
+
+/** Starts the worker's half of a forward, which goes on behind `control` when the task has ended. Resolves when it has started. */
+export function startRemote(
+  gateway: Gateway,
+  half: 'serve' | 'listen',
+  kwargs: { readonly control: Channel; readonly [name: string]: unknown },
+): Promise<void> {
+  equipCarrier(gateway)
+  if (!equipped.has(gateway)) {
+    const source = readFileSync(new URL('./forward_remote.py', import.meta.url), 'utf8')
+    gateway.push({ '_tendril.forward_remote': { file: '<tendril>/forward_remote.py', source, package: false } })
+    equipped.add(gateway)
+  }
+  const text = `from _tendril.forward_remote import ${half}\n${half}(${Object.keys(kwargs).join(', ')})`
+  return gateway.remoteExec(text, kwargs).waitClose()
+}
