@@ -51,7 +51,7 @@ function chosenWorks() {
 async function measureInTurns(work) {
   const figures = Object.fromEntries(SIDES.map((side) => [side, { rounds: [], error: undefined }]))
   if (work.raw === undefined) figures.raw.error = 'does not apply'
-  figures.execnet.error = execnet.missing
+  figures.execnet.error = work.isOurs ? 'does not apply' : execnet.missing
   const bed = await openBed(work.bed)
   if (bed.missing !== undefined) {
     console.error(`${work.name}: ${bed.missing}`)

@@ -1,11 +1,14 @@
 // What is measured: one entry a work, with the rows of the table that it fills and the bars they are held to. The sides
 // are in tendril_side.mjs, raw.mjs and (under the work's name) execnet_peer.py; each runs in a process of its own and
 // gives figures by key, and less is better in all of them. README.md says how rows and bars read.
+import * as copies from './copies_side.mjs'
+import * as elastic from './elastic_side.mjs'
 import * as raw from './raw.mjs'
 import * as socket from './socket_side.mjs'
 import * as sshRaw from './ssh_raw.mjs'
 import * as ssh from './ssh_side.mjs'
 import * as tendril from './tendril_side.mjs'
+import * as ways from './ways_side.mjs'
 
 const { FAR_MS, HOSTS, LANES, SSH_GATEWAYS, SSH_MIB } = ssh
 const ROUND_TRIP_MS = 2 * FAR_MS
@@ -14,7 +17,7 @@ const { CHANNELS, EXECS, GATEWAYS, INTS, UNREAD_MIB } = tendril
 /**
  * A work: its `name`; its `rows`, each with the `key` of a figure, a `title`, a `unit`, a `bar` (none: for information) and
  * the `peer` key that it is compared with on the other sides; `rounds`, at most so many; `isPinned`, all on one core;
- * `bed`, the server that it leads to, of those in beds.mjs.
+ * `bed`, the server that it leads to, of those in beds.mjs; `isOurs`, execnet has nothing like it.
  */
 export const works = [
   roundTrips('roundtrip-pinned', 'pinned to one core', { isPinned: true, bar: { execnet: 3, raw: 2.5 } }),
@@ -98,6 +101,72 @@ export const works = [
   serverBytes('socket', 'a socket', socket.socketBytes, 1.43),
   serverRoundTrips('ws', 'WebSocket', socket.wsRoundTrips),
   serverBytes('ws', 'a WebSocket', socket.wsBytes, 2),
+  viaRoundTrips('via-pinned', 'pinned to one core', { isPinned: true, bar: { raw: 2 } }),
+  viaRoundTrips('via-free', 'free-running', { isPinned: false, bar: {} }),
+  {
+    name: 'via-bytes',
+    isOurs: true,
+    rounds: 3,
+    rows: [
+      {
+        key: 'toWorker',
+        title: `${ways.VIA_MIB} MiB via a gateway to the worker, beside popen`,
+        unit: 'ms',
+        bar: { raw: 2 },
+      },
+      {
+        key: 'toController',
+        title: `${ways.VIA_MIB} MiB via a gateway to the controller, beside popen`,
+        unit: 'ms',
+        bar: { raw: 2 },
+      },
+    ],
+    raw: ways.directBytes,
+    tendril: ways.viaBytes,
+  },
+  {
+    name: 'arrivals',
+    isOurs: true,
+    rounds: 3,
+    rows: [
+      {
+        key: 'all',
+        title: `${ways.ARRIVALS} workers dial home at once, beside ${ways.ARRIVALS} popen`,
+        unit: 'ms',
+        bar: { raw: 3 },
+      },
+      { key: 'lost', title: '… refused', unit: '', bar: { atMost: 0 } },
+    ],
+    raw: ways.children,
+    tendril: ways.arrivals,
+  },
+  {
+    name: 'copy',
+    isOurs: true,
+    rounds: 3,
+    rows: [
+      {
+        key: 'put',
+        title: `put ${copies.COPY_MIB} MiB, beside cat through a pipe`,
+        unit: 'ms',
+        bar: { raw: 3 },
+        peer: 'cat',
+      },
+      { key: 'channelPut', title: '… over a bare channel, beside cp', unit: 'ms', peer: 'cp' },
+      {
+        key: 'get',
+        title: `get ${copies.COPY_MIB} MiB, beside cat through a pipe`,
+        unit: 'ms',
+        bar: { raw: 3 },
+        peer: 'cat',
+      },
+      { key: 'channelGet', title: '… over a bare channel, beside cp', unit: 'ms', peer: 'cp' },
+      { key: 'filesPut', title: `put ${copies.FILES} short files, beside tar through a pipe`, unit: 'ms', peer: 'tar' },
+      { key: 'filesGet', title: `get ${copies.FILES} short files, beside tar through a pipe`, unit: 'ms', peer: 'tar' },
+    ],
+    raw: copies.systemCopies,
+    tendril: copies.copies,
+  },
   {
     name: 'ssh-roundtrip',
     bed: 'loopback',
@@ -151,6 +220,25 @@ export const works = [
     tendril: ssh.sshFar,
   },
   {
+    name: 'import-far',
+    bed: 'far',
+    isOurs: true,
+    rounds: 3,
+    rows: [
+      {
+        key: 'trips',
+        title: `first import of django.db.models, ${FAR_MS} ms each way: round trips`,
+        unit: '',
+        bar: { atMost: 2 },
+      },
+      { key: 'modules', title: '… modules', unit: '' },
+      { key: 'ms', title: '… beside one from disk without .pyc files', unit: 'ms' },
+      { key: 'aheadTrips', title: '… round trips when it was sent ahead', unit: '', bar: { atMost: 0 } },
+    ],
+    raw: elastic.diskImport,
+    tendril: elastic.farImport,
+  },
+  {
     name: 'ssh-hosts',
     bed: 'hosts',
     rounds: 1,
@@ -178,6 +266,18 @@ function roundTrips(name, how, { isPinned, bar }) {
     ],
     raw: (python) => raw.roundTrips(python, tendril),
     tendril: tendril.roundTrips,
+  }
+}
+
+/** Behind one other gateway; what stands in the column of the raw pipe is popen. */
+function viaRoundTrips(name, how, { isPinned, bar }) {
+  return {
+    name,
+    isOurs: true,
+    isPinned,
+    rows: [{ key: 'each', title: `round trip via a gateway, beside popen, ${how}`, unit: 'µs', bar }],
+    raw: ways.directRoundTrips,
+    tendril: ways.viaRoundTrips,
   }
 }
 

@@ -42,6 +42,19 @@ class Scheduler(object):
         worker.main_busy = True
         self.begun += 1
         self.perform(*request)
+        self.is_main_stuck = False
+
+    def again(self, request):
+        """Has a request performed once more, behind what waits. Called by the thread that performs it."""
+        if _thread.get_ident() == worker.main:
+            self.begun -= 1
+            worker.tasks.put((self, request))
+        else:
+            self.left.put(request)
+
+    def is_awaited(self):
+        """Whether something waits for a thread."""
+        return bool(worker.tasks.items or self.left.items)
 
     def help(self):
         """A helper's thread."""

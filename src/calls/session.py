@@ -7,7 +7,7 @@ import select
 import sys
 import time
 
-from _tendril import DATA, ITEM_OVERHEAD, NAMES, PROTOCOL, PY2, SCALARS, BytesIO, DumpError, Mailbox, Unpickler, _thread, channel, dumps, loads
+from _tendril import DATA, ITEM_OVERHEAD, NAMES, PLAIN, PROTOCOL, PY2, SCALARS, BytesIO, DumpError, Mailbox, Unpickler, _thread, channel, dumps, loads
 from _tendril import pickle, worker
 from _tendril.scheduling import Scheduler
 
@@ -50,12 +50,20 @@ class Inbox(Mailbox):
                 self.take(entry)
 
 
-class Call(object):
-    """A request that is being performed."""
+class Call(int):
+    """A request that is being performed. Among the worker's tasks it stands where channels do, as channel 0: what it prints has none."""
 
-    def __init__(self, number):
-        self.number = number
-        self.thread = _thread.get_ident()
+    def __new__(cls, number):
+        call = int.__new__(cls)
+        call.number = number
+        call.thread = _thread.get_ident()  # None while it is awaited
+        call.cancel = None                 # then a function that cancels it
+        return call
+
+    def __eq__(self, other):
+        return self is other
+
+    __hash__ = object.__hash__
 
 
 class Session(object):
@@ -97,15 +105,38 @@ class Session(object):
     # What is performed.
 
     def perform(self, entry, number):
-        call = self.running[number] = worker.executing[-number] = Call(number)
+        if number is None:  # a turn of an iterator (`_tendril.iterators`)
+            return entry()
+        call = self.running[number] = Call(number)
+        worker.executing[call] = call
         self.waiting.discard(number)
         try:
-            reply = [number, self.outcome(call, entry)]
+            value = self.outcome(call, entry)
+            reply = [number, value] if type(value) in PLAIN else self.reply_with(call, value)
         except BaseException:
             reply = [number, None, worker.describe_failure()]
-        del self.running[number], worker.executing[-number]
         if call.thread == worker.main:
             self.scheduler.is_main_stuck = False
+        if reply is not None:
+            self.finish(call, reply)
+
+    def reply_with(self, call, value):
+        """The reply for a value that may be one that goes on; None when it comes later."""
+        kind = type(value)
+        if not isinstance(value, channel.Channel):
+            if hasattr(kind, '__await__'):
+                from _tendril.coroutines import wait_for
+                return wait_for(self, call, value)
+            if hasattr(kind, '__anext__'):
+                from _tendril.coroutines import AsyncIteration
+                return [call.number, AsyncIteration(self, value).channel, None, 'items']
+            if hasattr(kind, 'next' if PY2 else '__next__'):
+                from _tendril.iterators import Iteration
+                return [call.number, Iteration(self, value).channel, None, 'items']
+        return [call.number, value]
+
+    def finish(self, call, reply):
+        del self.running[call.number], worker.executing[call]
         self.reply(reply)
         if worker.leaving:
             worker.tasks.put(None)
@@ -148,10 +179,11 @@ class Session(object):
             worker.output.drain()
 
 
-def unsendable(error):
-    """The failure for what a call gave that cannot be sent."""
-    return {'type': 'DumpError', 'module': '_tendril', 'message': str(error).replace('send item[1]', 'send result', 1), 'args': (),
-            'traceback': str(error), 'frames': [], 'cause': None}
+def unsendable(error, place='[1]', name='result'):
+    """The failure for what a call gave that cannot be sent; `place` is where that is in the item that was to be sent."""
+    path = getattr(error, 'path', place).replace(place, name, 1)
+    text = str(error).replace('item' + place, name, 1)
+    return {'type': 'DumpError', 'module': '_tendril', 'message': text, 'path': path, 'args': (), 'traceback': text, 'frames': [], 'cause': None}
 
 
 def divert(source, take):

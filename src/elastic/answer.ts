@@ -24,16 +24,56 @@ export interface Answer {
 
 const packed = promisify(deflate)
 
-/** The bytes of an answer. */
-export async function packAnswer({ modules = new Map(), files = new Map(), ...head }: Answer): Promise<Uint8Array> {
+/**
+ * The bytes of an answer, in pieces of so many bytes of contents: code that waits for the first modules runs while the others are
+ * on their way. The first piece says what is coming.
+ */
+export async function* packAnswer(answer: Answer, pieceBytes: number): AsyncGenerator<Uint8Array, void, undefined> {
+  const { modules = new Map<string, Buffer>(), files = new Map<string, Buffer | string>(), ...head } = answer
+  const first = { ...head, coming: [...modules.keys(), ...files.keys()] }
+  const pieces = [...piecesOf(modules, files, pieceBytes)].map((piece, at) =>
+    packPiece(at === 0 ? first : { news: answer.news }, piece),
+  )
+  for (const piece of pieces) piece.catch(() => undefined) // whoever takes it learns why
+  for (const piece of pieces) yield await piece
+}
+
+interface Piece {
+  readonly modules: [name: string, content: Buffer][]
+  readonly files: [path: string, content: Buffer | string][]
+}
+
+function* piecesOf(
+  modules: ReadonlyMap<string, Buffer>,
+  files: ReadonlyMap<string, Buffer | string>,
+  pieceBytes: number,
+): Generator<Piece> {
+  let piece: Piece = { modules: [], files: [] }
+  let left = pieceBytes
+  for (const [kind, all] of [['modules', modules] as const, ['files', files] as const]) {
+    for (const [name, content] of all) {
+      if (left <= 0) {
+        yield piece
+        piece = { modules: [], files: [] }
+        left = pieceBytes
+      }
+      if (kind === 'files') piece.files.push([name, content])
+      else if (typeof content !== 'string') piece.modules.push([name, content])
+      left -= content.length
+    }
+  }
+  yield piece
+}
+
+function packPiece(head: Readonly<Record<string, unknown>>, { modules, files }: Piece): Promise<Uint8Array> {
   const contents: Buffer[] = []
   const sizeOf = (content: Buffer | string): number | string => {
     if (typeof content === 'string') return content
     contents.push(content)
     return content.length
   }
-  const sizes = (all: ReadonlyMap<string, Buffer | string>): [string, number | string][] =>
-    [...all].map(([name, content]) => [name, sizeOf(content)]) // in their order, which a dict of Python 2 would lose
+  const sizes = (all: readonly [string, Buffer | string][]): [string, number | string][] =>
+    all.map(([name, content]) => [name, sizeOf(content)]) // in their order, which a dict of Python 2 would lose
   const names = dumps({ ...head, modules: sizes(modules), files: sizes(files) })
   const length = Buffer.alloc(4)
   length.writeUInt32BE(names.length)

@@ -22,14 +22,11 @@ def find(name, path=None):
     top = name.partition('.')[0]
     if top not in shelf.tops or not is_meant(name, top, path):
         return None
-    if shelf.ahead:
-        shelf.await_ahead()
-    while shelf.lacks(name, top):
-        news = shelf.news
-        from _tendril.imports import wanted
-        shelf.ask(modules=sorted(wanted(name, sys._getframe(1))))
-        if news == shelf.news and shelf.lacks(name, top):  # and not because it has changed meanwhile
-            raise ImportError('%s is provided, but could not be sent: %s' % (name, shelf.failed.pop(name, 'no answer')))
+    shelf.searched.append(top)
+    try:
+        bring(name, top)
+    finally:
+        shelf.searched.remove(top)
     kind = shelf.kinds.get(name)
     if kind is None:
         return None
@@ -39,6 +36,24 @@ def find(name, path=None):
         raise ImportError('%s is provided, but cannot be sent: %s' % (name, kind))
     from _tendril import provided
     return provided.found(name, kind)
+
+
+def bring(name, top):
+    """Has a module's source come, if it is provided, and has one."""
+    if shelf.ahead:
+        shelf.await_ahead()
+    while shelf.lacks(name, top):
+        if name in shelf.coming:
+            shelf.wait(lambda: name not in shelf.coming)
+            continue
+        news = shelf.news
+        from _tendril.imports import wanted
+        shelf.ask(modules=sorted(wanted(name, sys._getframe(2))))
+        if PY2:  # nothing keeps other threads from a module that is half imported: better wait now than amid it
+            shelf.wait(lambda: not shelf.coming)
+        if news == shelf.news and name not in shelf.coming and shelf.lacks(name, top):  # nor has it changed meanwhile
+            why = shelf.failed.pop(name, 'the controller has no answer')
+            raise ImportError('%s is provided, but could not be sent: %s' % (name, why))
 
 
 def is_meant(name, top, path):
@@ -119,11 +134,15 @@ class NotFound(object):
                 self.is_last = False
                 sys.meta_path.append(NotFound())
             return None
-        if shelf.roots and sys._getframe(2).f_code.co_name == '_find_and_load_unlocked':  # and not importlib.util.find_spec, which only asks
+        is_import = sys._getframe(2).f_code.co_name == '_find_and_load_unlocked'  # importlib.util.find_spec only asks
+        if shelf.roots and is_import:
             text = 'No module named %r: not on this machine, and not in what is provided: %s'
             raise ModuleNotFoundError(text % (name, ', '.join(shelf.roots)), name=name)
 
 
 if not PY2:
     sys.meta_path.append(NotFound())
+    if sys.version_info >= (3, 8):  # Python leaves out the machinery from tracebacks of imports that fail, and so this
+        code = NotFound.find_spec.__code__
+        NotFound.find_spec.__code__ = code.replace(co_filename='<frozen importlib._bootstrap>')
 sys.path_hooks.insert(0, hook)

@@ -32,7 +32,7 @@ def wanted(name, frame):
 def is_missing(name):
     """Of what is provided, as far as that is known here."""
     top = name.partition('.')[0]
-    if top not in shelf.tops or name in shelf.sources or name in sys.modules:
+    if top not in shelf.tops or name in shelf.sources or name in shelf.coming or name in sys.modules:
         return False
     return top not in shelf.indexed or shelf.kinds.get(name) in (0, 1)
 

@@ -21,15 +21,15 @@ export class Library {
     }
   }
 
-  /** The same roots and those, each path once, looked at anew. */
+  /** The same roots and those, each once, looked at anew. */
   with(roots: readonly Root[]): Library {
-    const paths = new Set(this.#roots.map(({ path }) => path))
-    return new Library([...this.#roots, ...roots.filter(({ path }) => !paths.has(path))])
+    const all = new Map([...this.#roots.map((root) => root.reopened()), ...roots].map((root) => [root.id, root]))
+    return new Library([...all.values()])
   }
 
   /** What errors say was searched. */
   get searched(): string[] {
-    return this.#roots.map(({ path }) => path)
+    return [...new Set(this.#roots.map(({ path }) => path))]
   }
 
   /** The top-level names, with the path of the root that has each. */
@@ -105,20 +105,15 @@ export class Library {
     return new Map(tops.map((top) => [top, [...(this.indexOf(top)?.files.keys() ?? [])]]))
   }
 
-  /** Of `names`, those that lie in a changed package or import a changed module, directly or not; the changed ones too. */
-  affectedBy(changed: ReadonlySet<string>, names: Iterable<string>): string[] {
-    const affected = new Set(changed)
-    const imports = new Map([...names].map((name) => [name, this.#importsOf(name)]))
-    for (let grew = true; grew; ) {
-      const before = affected.size
-      for (const [name, imported] of imports) {
-        if (withParents(name).some((each) => affected.has(each)) || imported.some((each) => affected.has(each))) {
-          affected.add(name)
-        }
-      }
-      grew = affected.size > before
+  /** The top-level names of changed modules, and of those among `names` that import from them, directly or not. */
+  affectedBy(changed: Iterable<string>, names: Iterable<string>): Set<string> {
+    const affected = new Set([...changed].map(topOf))
+    const imports = [...names].map((name) => [topOf(name), new Set(this.#importsOf(name).map(topOf))] as const)
+    for (let before = -1; before < affected.size; ) {
+      before = affected.size
+      for (const [top, imported] of imports) if ([...imported].some((each) => affected.has(each))) affected.add(top)
     }
-    return [...affected]
+    return affected
   }
 
   #importsOf(name: string): string[] {

@@ -40,11 +40,13 @@ export function indexOf(top: string, roots: readonly Root[]): TopIndex {
   const chosen = owner === undefined ? all.filter(({ kinds }) => kinds.size > 0) : [owner]
   const modules = new Map<string, Located & { readonly isPackage: boolean }>()
   const files = new Map<string, Located | string>()
+  const taken = new Set<string>()
   for (const { root, files: those, kinds } of chosen) {
     for (const [name, kind] of kinds) {
-      if (modules.has(name)) kinds.delete(name)
+      if (taken.has(name)) kinds.delete(name)
       else if (kind === MODULE || kind === PACKAGE) modules.set(name, sourceOf(root, name, kind))
     }
+    for (const [name, kind] of kinds) if (kind !== FOLDER) taken.add(name)
     for (const { path, refused } of those) {
       files.set(`${root.base}/${path}`, refused ?? { root, path })
     }

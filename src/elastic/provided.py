@@ -77,11 +77,14 @@ class Loader(Resources, Base):
             module.__package__ = name if self.path else name.rpartition('.')[0]
             if self.path:
                 module.__path__ = list(self.path)
+            module.__loading__ = True
             try:
                 exec(self.get_code(name), module.__dict__)
             except BaseException:
                 sys.modules.pop(name, None)
                 raise
+            finally:
+                del module.__loading__
             return sys.modules[name]
 
         def get_code(self, name=None):

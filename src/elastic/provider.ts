@@ -16,6 +16,11 @@ type Request =
   | { readonly id: number; readonly modules: readonly string[] }
   | { readonly id: number; readonly top: string; readonly file: string | null }
 
+/** Of the contents of an answer: a few turns of a TCP connection that has just begun. */
+const PIECE_BYTES = 128 * 1024
+/** Of what nobody waits for yet: long enough to travel as mere bytes, which costs less before the worker has said what it reads. */
+const AHEAD_PIECE_BYTES = 1024 * 1024
+
 const pythonFiles = ['elastic', 'shelf', 'imports', 'provided', 'resources']
 
 let pythonSources: Parameters<Gateway['push']>[0] | undefined
@@ -53,7 +58,7 @@ export class Provider {
     const changed = new Set(
       [...this.#sent].filter(([name, hash]) => library.hashOf(name) !== hash).map(([name]) => name),
     )
-    const dropped = changed.size === 0 ? [] : library.affectedBy(changed, this.#sent.keys())
+    const dropped = changed.size === 0 ? [] : [...library.affectedBy(changed, this.#sent.keys())]
     const stale = [...this.#indexed]
       .filter(([top, known]) => !isSameIndex(known, library.indexOf(top)))
       .map(([top]) => top)
@@ -71,7 +76,10 @@ export class Provider {
     })
     if (ahead === undefined) return
     const modules = [...ahead.sources].filter(([name]) => !this.#sent.has(name))
-    this.#send({ ...this.#withModules(new Map(modules), packages), id, files: ahead.files, listings: ahead.listings })
+    this.#send(
+      { ...this.#withModules(new Map(modules), packages), id, files: ahead.files, listings: ahead.listings },
+      AHEAD_PIECE_BYTES,
+    )
   }
 
   /** Whether a package is to be had. */
@@ -90,17 +98,32 @@ export class Provider {
     try {
       while (true) {
         const request = parseRequest(await this.#channel.receiveQuietly())
-        if (request !== undefined) this.#send('modules' in request ? this.#modules(request) : this.#file(request))
+        if (request !== undefined) this.#send(this.#answer(request))
       }
     } catch {
       // the gateway has ended, and nobody is there to be answered
     }
   }
 
+  /** Always something: nobody on the other side is to wait for ever. */
+  #answer(request: Request): Answer {
+    try {
+      return 'modules' in request ? this.#modules(request) : this.#file(request)
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error)
+      if ('modules' in request) return { id: request.id, failed: new Map(request.modules.map((name) => [name, why])) }
+      return { id: request.id, files: new Map(request.file === null ? [] : [[request.file, why]]) }
+    }
+  }
+
   /** In the order of the calls. What cannot be sent any more is wanted by nobody. */
-  #send(answer: Answer): void {
-    const packed = packAnswer(answer)
-    this.#last = this.#last.then(async () => this.#channel.send(await packed)).catch(() => undefined)
+  #send(answer: Answer, pieceBytes = PIECE_BYTES): void {
+    const pieces = packAnswer(answer, pieceBytes)
+    this.#last = this.#last
+      .then(async () => {
+        for await (const piece of pieces) await this.#channel.send(piece)
+      })
+      .catch(() => undefined)
   }
 
   #modules({ id, modules: names }: Extract<Request, { modules: unknown }>): Answer {

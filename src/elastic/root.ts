@@ -13,6 +13,8 @@ export interface RootFile {
 
 /** A place that modules are provided from. */
 export interface Root {
+  /** Tells it from others. */
+  readonly id: string
   /** What it is called in errors. */
   readonly path: string
   /** What the paths of its files count from, with slashes: their names in tracebacks are `base/path`. */
@@ -21,6 +23,8 @@ export interface Root {
   topLevelNames(): ReadonlySet<string>
   /** All files of a top-level module or package. */
   filesOf(top: string): RootFile[]
+  /** The same place as it is now. */
+  reopened(): Root
   /** @throws When the file is gone, or leads out of the root. */
   read(path: string): Buffer
 }
@@ -31,6 +35,7 @@ const IGNORED = new Set(['__pycache__', '.git', '.hg', '.svn', 'node_modules'])
 
 /** A folder that holds modules and packages. */
 export class FolderRoot implements Root {
+  readonly id: string
   readonly path: string
   readonly base: string
   readonly #real: string
@@ -43,22 +48,15 @@ export class FolderRoot implements Root {
   constructor(path: string, only?: ReadonlySet<string>) {
     this.path = resolve(path)
     this.base = this.path.split(sep).join('/').replace(/\/$/, '')
+    this.id = [this.path, ...(only ?? [])].join('\n')
     this.#only = only
-    try {
-      this.#real = realpathSync(this.path)
-      readdirSync(this.#real)
-    } catch (cause) {
-      const detail = cause instanceof Error ? cause.message : String(cause)
-      throw new ProvideError(`cannot provide ${this.path}: ${detail}. roots takes folders that hold modules`, {
-        path: this.path,
-        cause,
-      })
-    }
+    this.#entries()
+    this.#real = realpathSync(this.path)
   }
 
   topLevelNames(): ReadonlySet<string> {
     const names = new Set<string>()
-    for (const entry of readdirSync(this.path, { withFileTypes: true })) {
+    for (const entry of this.#entries()) {
       const [, name] = ENTRY.exec(entry.name) ?? []
       if (name === undefined || IGNORED.has(entry.name) || this.#only?.has(name) === false) continue
       if (!isFolder(join(this.path, entry.name), entry) ? entry.name !== name : this.#holdsModules(name))
@@ -69,10 +67,14 @@ export class FolderRoot implements Root {
 
   filesOf(top: string): RootFile[] {
     const files: RootFile[] = []
-    for (const entry of readdirSync(this.path, { withFileTypes: true })) {
+    for (const entry of this.#entries()) {
       if (ENTRY.exec(entry.name)?.[1] === top) this.#walk(entry, entry.name, [this.#real], files)
     }
     return files
+  }
+
+  reopened(): Root {
+    return this // its files are looked at whenever somebody asks
   }
 
   read(path: string): Buffer {
@@ -81,6 +83,16 @@ export class FolderRoot implements Root {
     if (refused !== undefined) throw new ProvideError(`${file}: ${refused}`, { path: file })
     if (!statSync(file).isFile()) throw new ProvideError(`${file} is no file`, { path: file })
     return readFileSync(file)
+  }
+
+  #entries(): Dirent[] {
+    try {
+      return readdirSync(this.path, { withFileTypes: true })
+    } catch (cause) {
+      const detail = cause instanceof Error ? cause.message : String(cause)
+      const message = `cannot provide ${this.path}: ${detail}. roots takes folders that hold modules`
+      throw new ProvideError(message, { path: this.path, cause })
+    }
   }
 
   /** A folder without `__init__.py` counts when modules lie in it, or in a folder of it: nobody walks through all of them to know. */
@@ -101,8 +113,12 @@ export class FolderRoot implements Root {
     if (!isFolder(file, entry)) return void (entry.name.endsWith('.pyc') || files.push({ path }))
     const real = entry.isSymbolicLink() ? realpathSync(file) : join(above.at(-1) ?? '', entry.name)
     if (IGNORED.has(entry.name) || above.includes(real)) return
-    for (const child of readdirSync(file, { withFileTypes: true })) {
-      this.#walk(child, `${path}/${child.name}`, [...above, real], files)
+    try {
+      for (const child of readdirSync(file, { withFileTypes: true })) {
+        this.#walk(child, `${path}/${child.name}`, [...above, real], files)
+      }
+    } catch (error) {
+      files.push({ path, refused: `it cannot be read: ${error instanceof Error ? error.message : String(error)}` })
     }
   }
 

@@ -7,7 +7,7 @@ import struct
 import sys
 import zlib
 
-from _tendril import PUSH, PY2, Mailbox, Worker, _thread, loads, worker
+from _tendril import EXEC, PUSH, PY2, Mailbox, Worker, _thread, loads, worker
 from _tendril.channel import ENDED, channel_with
 
 if PY2:
@@ -48,6 +48,9 @@ class Shelf(object):
         self.packages = {}   # package folders, and the names of their packages
         self.sources = {}    # of modules that have come
         self.changed = {}    # those that have changed, and the number of the news that said so
+        self.coming = set()  # what is on its way: names of modules, paths of files
+        self.dropping = set()  # top-level names that have changed, while an import of theirs has not ended
+        self.searched = []   # top-level names that a thread is looking for just now
         self.failed = {}     # why a module that was asked for has not come
         self.listings = {}   # top-level names: paths of all files there are
         self.files = {}      # contents of files that have come, or the error instead
@@ -76,8 +79,8 @@ class Shelf(object):
         for name in news['changed']:
             self.sources.pop(native(name), None)
             self.changed[native(name)] = self.news
-        for name in news['dropped']:
-            self.drop(native(name))
+        self.dropping.update(native(top) for top in news['dropped'])
+        self.drop()
 
     def unindex(self, top):
         """Its names, and what files there are, are asked for again."""
@@ -89,16 +92,14 @@ class Shelf(object):
             del self.packages[path]
         self.files.clear()
 
-    def drop(self, name):
-        """The next import of the module begins anew; who holds the old one keeps it."""
-        module = sys.modules.get(name)
-        if module is None or not hasattr(getattr(module, '__loader__', None), 'is_provided'):
-            return
-        del sys.modules[name]
-        parent, _, attribute = name.rpartition('.')
-        scope = getattr(sys.modules.get(parent), '__dict__', {})
-        if scope.get(attribute) is module:
-            del scope[attribute]
+    def drop(self):
+        """Has packages that have changed imported anew, as a whole: who holds the old one has all of it. Not amid an import of theirs."""
+        names = [name for name, module in list(sys.modules.items())
+                 if name.partition('.')[0] in self.dropping and hasattr(getattr(module, '__loader__', None), 'is_provided')]
+        if not self.dropping.intersection(self.searched) and not any(is_loading(sys.modules.get(name)) for name in names):
+            self.dropping.clear()
+            for name in names:
+                sys.modules.pop(name, None)
 
     # Answers.
 
@@ -111,23 +112,24 @@ class Shelf(object):
             self.channel.send(request)
         except IOError as e:
             raise ImportError('cannot ask the controller: %s' % e)
-        self.wait(request['id'])
+        self.wait(lambda: request['id'] in self.answered)
+        self.answered.discard(request['id'])
 
     def await_ahead(self):
-        """Waits for what is on its way unasked."""
+        """Waits for the beginning of what is on its way unasked: it says what is coming."""
         for number in list(self.ahead):
-            self.wait(number)
+            self.wait(lambda: number in self.answered)
             if number in self.ahead:
                 self.ahead.remove(number)
 
-    def wait(self, number):
+    def wait(self, is_over):
         mailbox = Mailbox()
         self.waiting[id(mailbox)] = mailbox
         try:
             with Unlocked():
                 while True:
                     self.unpack()
-                    if number in self.answered:
+                    if is_over():
                         return
                     if ENDED in self.channel._items.items:
                         raise ImportError('the controller went away before it had sent what was asked for')
@@ -156,15 +158,19 @@ class Shelf(object):
             self.failed[native(name)] = native(text)
         for top, listing in head.get('listings', {}).items():
             self.listings[native(top)] = set(native(path) for path in listing)
+        self.coming.update(native(name) for name in head.get('coming', ()))
         for contents, sizes in ((self.sources, head['modules']), (self.files, head['files'])):
             for name, size in sizes:
+                name = native(name)
                 if not isinstance(size, int):
-                    contents[native(name)] = IOError(2, native(size), native(name))
-                    continue
-                at += size
-                if self.changed.get(native(name), 0) <= head.get('news', self.news):
-                    contents[native(name)] = answer[at - size:at]
-        self.answered.add(head['id'])
+                    contents[name] = IOError(2, native(size), name)
+                else:
+                    at += size
+                    if self.changed.get(name, 0) <= (head.get('news') or self.news):
+                        contents[name] = answer[at - size:at]
+                self.coming.discard(name)
+        if 'id' in head:
+            self.answered.add(head['id'])
 
     def add_index(self, top, portions):
         self.indexed.add(top)
@@ -194,8 +200,10 @@ class Shelf(object):
     def data(self, top, path):
         """The bytes of a file that lies in a top-level package. Raises IOError, as a file that is not there does."""
         self.await_ahead()
+        self.wait(lambda: path not in self.coming)
         if path not in self.files:
             self.ask(top=top, file=path)
+            self.wait(lambda: path not in self.coming)
         data = self.files[path]
         if not isinstance(data, bytes) or len(data) > KEEP_BYTES:
             self.files.pop(path, None)
@@ -227,10 +235,20 @@ class Unlocked(object):
             imp.acquire_lock()
 
 
+def is_loading(module):
+    return getattr(getattr(module, '__spec__', None), '_initializing', False) or getattr(module, '__loading__', False)
+
+
 def on_push(self, channel_id, payload, base=Worker.on_push):
     base(self, channel_id, payload)
     shelf.catch_up()
 
 
+def on_exec(self, channel_id, payload, base=Worker.on_exec):
+    if shelf.dropping:
+        shelf.drop()
+    base(self, channel_id, payload)
+
+
 shelf = Shelf()
-Worker.FRAMES[PUSH] = on_push
+Worker.FRAMES.update({PUSH: on_push, EXEC: on_exec})

@@ -10,6 +10,7 @@ const INSTALLED = /^[^/]+\.data\/(?:purelib|platlib)\/(.+)$/
 
 /** The modules of a wheel. */
 export class WheelRoot implements Root {
+  readonly id: string
   readonly path: string
   readonly base: string
   readonly #zip: ZipFile
@@ -18,6 +19,7 @@ export class WheelRoot implements Root {
   /** @throws {@link ProvideError} when it cannot be read, or holds compiled code, which would be another's to run. */
   constructor(path: string) {
     this.path = resolve(path)
+    this.id = this.path
     this.base = this.path.split(sep).join('/')
     try {
       this.#zip = new ZipFile(this.path)
@@ -44,6 +46,10 @@ export class WheelRoot implements Root {
   filesOf(top: string): RootFile[] {
     const paths = [...this.#members.keys()].filter((path) => path === `${top}.py` || path.startsWith(`${top}/`))
     return paths.map((path) => ({ path }))
+  }
+
+  reopened(): Root {
+    return new WheelRoot(this.path)
   }
 
   read(path: string): Buffer {

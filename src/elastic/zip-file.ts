@@ -86,7 +86,7 @@ export class ZipFile {
   }
 
   #bytes(start: number, end: number): Buffer {
-    const bytes = Buffer.alloc(Math.min(end, statSync(this.#path).size) - start > 0 ? end - start : 0)
+    const bytes = Buffer.alloc(Math.max(0, Math.min(end, statSync(this.#path).size) - start)) // of a damaged one, not 4 GiB
     const file = openSync(this.#path, 'r')
     try {
       return bytes.subarray(0, readSync(file, bytes, 0, bytes.length, start))

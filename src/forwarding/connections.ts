@@ -1,12 +1,12 @@
 /** The connections of one forward that are open. */
 import type { Duplex } from 'node:stream'
-import { ForwardError } from '../core.js'
+import { ForwardError, GatewayClosedError } from '../core.js'
 import { reset, splice } from './splice.js'
 
 /** Counts them, joins them, reports what breaks, and ends them. */
 export class Connections {
   readonly #onError: (error: Error) => void
-  readonly #open = new Set<{ end(): void }>()
+  readonly #open = new Set<Duplex[]>() // one half while it is on its way, then both
   #isClosed = false
 
   constructor(onError: ((error: Error) => void) | undefined) {
@@ -28,51 +28,39 @@ export class Connections {
    *
    * @param address - Where it goes on to, for errors.
    * @param goOn - Makes the other half.
-   * @param onOver - Called when both halves are over.
    */
-  async take(
-    near: Duplex,
-    address: string,
-    goOn: (signal: AbortSignal) => Promise<Duplex>,
-    onOver: () => void = () => undefined,
-  ): Promise<void> {
+  async take(near: Duplex, address: string, goOn: (signal: AbortSignal) => Promise<Duplex>): Promise<void> {
+    if (this.#isClosed) return void near.destroy()
     const controller = new AbortController()
-    const connection = { end: () => this.#end(near, controller) }
+    const connection = [near]
     const stop = (): void => controller.abort(new Error('the connection has ended'))
     this.#open.add(connection)
     near.on('error', () => undefined)
     near.once('close', stop)
-    const over = (): void => {
-      this.#open.delete(connection)
-      onOver()
-    }
     try {
       const far = await goOn(controller.signal)
       near.off('close', stop)
       far.on('error', () => undefined)
-      connection.end = () => [near, far].map((stream) => stream.destroy())
+      connection.push(far)
       splice(near, far, (broken) => {
-        over()
-        if (broken === undefined) return
-        const where = broken.stream === far ? address : `who connected to ${address}`
-        this.report(forwardError(`the connection of ${where} broke`, address, broken.error))
+        this.#open.delete(connection)
+        if (broken === undefined || broken.error instanceof GatewayClosedError) return // the listener tells that, once
+        const which = broken.stream === far ? 'to' : 'that goes on to'
+        this.report(forwardError(`the connection ${which} ${address} broke`, address, broken.error))
       })
     } catch (error) {
       reset(near)
-      over()
-      if (!controller.signal.aborted) this.report(forwardError(`cannot connect to ${address}`, address, error))
+      this.#open.delete(connection)
+      const isTold = controller.signal.aborted || error instanceof GatewayClosedError
+      if (!isTold) this.report(forwardError(`cannot connect to ${address}`, address, error))
     }
   }
 
   /** Ends them all; nothing is reported any more. */
   close(): void {
     this.#isClosed = true
-    for (const connection of this.#open) connection.end()
-  }
-
-  #end(near: Duplex, controller: AbortController): void {
-    controller.abort(new Error('the forward has been closed'))
-    near.destroy()
+    for (const stream of [...this.#open].flat()) stream.destroy()
+    this.#open.clear()
   }
 }
 

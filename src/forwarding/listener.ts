@@ -1,5 +1,6 @@
 /** What both kinds of listener are, and need. */
 import { readFileSync } from 'node:fs'
+import type { Duplex } from 'node:stream'
 import { type Channel, equipCarrier, type Gateway } from '../core.js'
 import type { Place } from './address.js'
 import type { Connections } from './connections.js'
@@ -22,6 +23,14 @@ export interface Listener {
   close(): Promise<void>
   /** Whether it keeps this process alive. */
   keepAlive(isWanted: boolean): void
+}
+
+/** Has the worker drop a connection that did not come to its end: it may be stuck in a call, and not see that its channel is closed. */
+export function dropWhenCut(stream: Duplex, channel: Channel, control: Channel): void {
+  stream.once('close', () => {
+    const isComplete = stream.readableEnded && stream.writableFinished
+    if (!isComplete) control.send(channel.id).catch(() => undefined) // a worker that is gone has dropped it
+  })
 }
 
 const equipped = new WeakSet<Gateway>()

@@ -3,20 +3,20 @@ import { createServer, type Server, type Socket } from 'node:net'
 import { connectOverChannel } from '../core.js'
 import { placeText } from './address.js'
 import { forwardError } from './connections.js'
-import { type Listener, type ListenTask, startRemote } from './listener.js'
+import { dropWhenCut, type Listener, type ListenTask, startRemote } from './listener.js'
 
 /** @throws {@link ForwardError} when nobody can listen there. */
 export async function listenHere(task: ListenTask): Promise<Listener> {
   const { gateway, to, timeoutMs, connections } = task
   const control = gateway.newChannel()
   startRemote(gateway, 'serve', { control }).catch(task.onEnd)
-  const tell = (item: unknown): void => void control.send(item).catch(() => undefined) // who it is for is gone, and that is told
   const server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true }, (socket: Socket) => {
     const goOn = async (signal: AbortSignal) => {
       const channel = gateway.newChannel()
-      socket.once('close', () => tell(channel.id))
-      tell([channel, to.host, to.port ?? null, timeoutMs / 1000])
-      return (await connectOverChannel(channel, signal)).stream
+      await control.send([channel, to.host, to.port ?? null, timeoutMs / 1000])
+      const { stream } = await connectOverChannel(channel, signal)
+      dropWhenCut(stream, channel, control)
+      return stream
     }
     void connections.take(socket, placeText(to), goOn)
   })

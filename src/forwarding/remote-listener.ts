@@ -3,7 +3,7 @@ import { connect, type Socket } from 'node:net'
 import { ChannelOf, streamOver } from '../core.js'
 import { type Place, placeText } from './address.js'
 import { forwardError } from './connections.js'
-import { type Listener, type ListenTask, startRemote } from './listener.js'
+import { dropWhenCut, type Listener, type ListenTask, startRemote } from './listener.js'
 
 /** @throws {@link ForwardError} when nobody can listen there. */
 export async function listenThere(task: ListenTask): Promise<Listener> {
@@ -17,7 +17,7 @@ export async function listenThere(task: ListenTask): Promise<Listener> {
       const channel: unknown = Array.isArray(item) ? item[0] : undefined
       if (!(channel instanceof ChannelOf)) continue
       const near = streamOver(channel)
-      near.once('close', () => void control.send(channel.id).catch(() => undefined))
+      dropWhenCut(near, channel, control)
       void connections.take(near, placeText(to), (signal) => connectHere(to, timeoutMs, signal))
     }
   }

@@ -30,5 +30,5 @@ export function splice(one: Duplex, other: Duplex, onEnd: (broken?: { stream: Du
 /** Ends a connection so that its far end cannot take it for a proper end. */
 export function reset(stream: Duplex): void {
   if (stream instanceof Socket && !stream.destroyed) stream.resetAndDestroy()
-  else stream.destroy()
+  else stream.destroy(new Error('the connection broke'))
 }

@@ -77,7 +77,8 @@ function openAs(user: string, spec: XSpec, { origin, connecting }: KindContext, 
   const [program = ''] = change.words
   // In two halves, so that it is not in what the program quotes of its command line.
   const halves = [randomBytes(8).toString('hex'), randomBytes(8).toString('hex')]
-  connecting.enter('authenticate', `${user} by ${program}`)
+  const stuck = `${program} neither let us be ${user} nor said why. ${byHand(program, user)}`
+  connecting.enter('authenticate', `${user} by ${program}`, stuck)
   const transport = openAsking(
     origin.start({ argv: change.argv(`printf %s%s ${halves.join(' ')} >&2`), env: {} }),
     {
@@ -93,6 +94,10 @@ function openAs(user: string, spec: XSpec, { origin, connecting }: KindContext, 
     connecting,
   )
   return { transport, tried: [...change.words, ...change.tried] }
+}
+
+function byHand(program: string, user: string): string {
+  return `Try it by hand: ${program} ${program === 'sudo' ? '-u ' : ''}${user}`
 }
 
 function userOf(key: string, user = ''): string {
@@ -133,8 +138,7 @@ function refusedBy(
   const advice = 'Install it, or log in as that user'
   const missing = missingProgram(end, { program, phase: 'authenticate', origin, advice })
   if (end.error !== undefined) return missing
-  const [, todo = `Try it by hand: ${program} ${program === 'sudo' ? '-u ' : ''}${user}`] =
-    advices.find(([says]) => says.test(said)) ?? []
+  const [, todo = byHand(program, user)] = advices.find(([says]) => says.test(said)) ?? []
   const why = said.trim() === '' ? `it ended (${end.signal ?? `exit code ${end.exitCode}`})` : quoted(said)
   return refusal(`${program} did not let us be ${user}: ${why}. ${todo}`)
 }

@@ -191,7 +191,7 @@ def _persistent_ids(answer):
 def explain(error, value, channel_id):
     """The DumpError for what went wrong in a dump of the value."""
     if isinstance(error, RuntimeError) and 'recursion' in str(error):
-        return DumpError('cannot send item: it is nested deeper than Python can pickle. Flatten it.')
+        return _dump_error('', 'it is nested deeper than Python can pickle. Flatten it.')
     answer, seen, waiting = answers_for(channel_id, 2), set(), [(None, '', value)]
     while waiting:
         place = waiting.pop()
@@ -202,8 +202,14 @@ def explain(error, value, channel_id):
             waiting.extend(reversed([(place, step, child) for step, child in _children(place[2], channel_id)]))
         except Exception as e:
             detail = str(e) if isinstance(e, DumpError) else '%s: %s' % (type(e).__name__, e)
-            return DumpError('cannot send item%s: %s' % (_path(place), detail))
-    return DumpError('cannot send item: %s: %s' % (type(error).__name__, error))
+            return _dump_error(_path(place), detail)
+    return _dump_error('', '%s: %s' % (type(error).__name__, error))
+
+
+def _dump_error(path, detail):
+    error = DumpError('cannot send item%s: %s' % (path, detail))
+    error.path = path
+    return error
 
 
 def _path(place):

@@ -1,6 +1,5 @@
-// What is provided ahead, again, from wheels; and what is refused.
-import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+// What is provided ahead, and again; and what is refused.
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -133,71 +132,29 @@ describe('a second provide', () => {
     expect((await failureOf(run('import grows.old'))).type).toBe('ModuleNotFoundError')
   })
 
+  it('does not disturb imports that are under way', async () => {
+    const modules = Array.from({ length: 20 }, (_, n) => `busy.m${n}`)
+    root = makeRoot({
+      'busy/__init__.py': '',
+      ...Object.fromEntries(modules.map((name) => [`${name.replace('.', '/')}.py`, 'from busy.config import VALUE'])),
+      'busy/main.py': `${modules.map((name) => `import ${name}`).join('\n')}\nfrom busy.config import VALUE`,
+    })
+    const answers: Promise<unknown>[] = []
+    for (let value = 0; value < 20; value++) {
+      write(root, { 'busy/config.py': `VALUE = ${value}` })
+      gateway.provide({ roots: [root] })
+      answers.push(run('import busy.main\nchannel.send(busy.main.VALUE)'))
+      if (value % 5 === 4) await answers.at(-1)
+    }
+    const values = (await Promise.all(answers)) as number[]
+    expect(values.at(-1)).toBe(19)
+    expect(values.filter((value) => !Number.isInteger(value))).toEqual([])
+  })
+
   it('adds roots behind the first', async () => {
     gateway.provide({ roots: [makeRoot({ 'both.py': 'X = 1' })] })
     gateway.provide({ roots: [makeRoot({ 'both.py': 'X = 2', 'late.py': 'X = 3' })] })
     expect(await run('import both, late\nchannel.send([both.X, late.X])')).toEqual([1, 3])
-  })
-})
-
-describe('wheels', () => {
-  const build = (name: string, files: Readonly<Record<string, string>>, method = 'ZIP_DEFLATED'): string => {
-    const path = join(folder, name)
-    const script = `import json, sys, zipfile
-with zipfile.ZipFile(sys.argv[1], 'w', zipfile.${method}) as wheel:
-    for name, text in json.loads(sys.argv[2]).items(): wheel.writestr(name, text)`
-    execFileSync(python, ['-c', script, path, JSON.stringify(files)])
-    return path
-  }
-
-  it.each(['ZIP_DEFLATED', 'ZIP_STORED'])('are read where they lie: %s', async (method) => {
-    const wheel = build(
-      `wh-1.0-${method}-py3-none-any.whl`,
-      {
-        'wh/__init__.py': 'from .sub import mod\ndef fails(): raise KeyError(1)',
-        'wh/sub/mod.py': 'X = 1',
-        'wh/data.txt': 'data',
-        'wh-1.0.data/purelib/lib.py': 'Y = 2',
-        'wh-1.0.dist-info/METADATA': 'Name: wh',
-      },
-      method,
-    )
-    gateway.provide({ wheels: [wheel] })
-    expect(
-      await run("import wh, lib, pkgutil\nchannel.send([wh.mod.X, lib.Y, pkgutil.get_data('wh', 'data.txt')])"),
-    ).toEqual([1, 2, new Uint8Array(Buffer.from('data'))])
-    expect((await failureOf(run('import wh\nwh.fails()'))).traceback).toContain(`${wheel}/wh/__init__.py`)
-  })
-
-  it('are refused with compiled members, by name', () => {
-    const wheel = build('fast-1.0-cp311-linux.whl', {
-      'fast/__init__.py': '',
-      'fast/_core.cpython-311-x86_64-linux-gnu.so': '',
-    })
-    expect(refusalOf({ wheels: [wheel] }).message).toMatch(
-      /holds compiled code.*: fast\/_core\.cpython-311-x86_64-linux-gnu\.so\. Install it on the other side/,
-    )
-  })
-
-  it('are refused with members that lead out', () => {
-    expect(refusalOf({ wheels: [build('out.whl', { '../evil.py': '' })] }).message).toMatch(
-      /lead out of it: ..\/evil.py/,
-    )
-  })
-
-  it('are refused when they are damaged or missing', async () => {
-    const wheel = build('damaged.whl', { 'damaged.py': `X = ${'1'.repeat(1000)}` })
-    const bytes = readFileSync(wheel)
-    for (let length = 0; length < bytes.length - 1; length += 7) {
-      const cut = join(folder, 'cut.whl')
-      writeFileSync(cut, bytes.subarray(0, length))
-      expect(refusalOf({ wheels: [cut] }).message).toMatch(/^cannot read .*cut.whl: /)
-    }
-    const at = bytes.indexOf('damaged.py') + 12
-    writeFileSync(wheel, bytes.fill(0x55, at, at + 4))
-    gateway.provide({ wheels: [wheel] })
-    expect((await failureOf(run('import damaged'))).message).toMatch(/damaged\.py is damaged/)
-    expect(refusalOf({ wheels: [join(folder, 'none.whl')] }).message).toMatch(/cannot provide .*none.whl: ENOENT/)
   })
 })
 

@@ -59,9 +59,17 @@ export async function exchange(address: string, bytes: Uint8Array | string): Pro
   return all(socket)
 }
 
-/** All that comes until the end. */
+/** Waits until a connection is over, however it ended. */
+export function over(socket: Socket): Promise<void> {
+  return new Promise((resolve) => {
+    socket.once('close', () => resolve())
+    socket.resume().once('end', () => socket.end())
+  })
+}
+
+/** All that comes until the end; the socket can still send. */
 export async function all(socket: Socket): Promise<Buffer> {
   const chunks: Buffer[] = []
-  for await (const chunk of socket) chunks.push(chunk as Buffer) // a socket without an encoding gives buffers
+  for await (const chunk of socket.iterator({ destroyOnReturn: false })) chunks.push(chunk as Buffer) // a socket without an encoding gives buffers
   return Buffer.concat(chunks)
 }

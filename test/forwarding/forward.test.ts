@@ -1,4 +1,5 @@
 // Ports forwarded both ways, between servers and clients of this machine, through workers of every Python.
+import { spawn } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
@@ -7,7 +8,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ForwardError, type ForwardOptions, type Gateway, GatewayClosedError, Group } from '../../src/index.js'
 import { anyInterpreter, findInterpreter, interpreters } from '../interpreters.js'
-import { all, dial, End, echo, exchange } from './ends.js'
+import { all, dial, End, echo, exchange, over } from './ends.js'
 
 const MIB = 1024 * 1024
 const spec = `popen//python=${anyInterpreter().command}`
@@ -74,7 +75,7 @@ describe.each(ways)('%s', (way, listen) => {
     await using server = await End.start(echo, serverAt, host)
     const to = typeof serverAt === 'string' ? serverAt : `${host.includes(':') ? `[${host}]` : host}:${server.port}`
     const forward = await gateway.forward({ ...listen(at), to })
-    expect(forward.address).toMatch(at.replace(/0$/, '').replaceAll(/[[\]]/g, '\\$&'))
+    expect(forward.address).toContain(at.replace(/0$/, ''))
     expect((await exchange(forward.address, 'there and back')).toString()).toBe('there and back')
     await forward.close()
     await until(
@@ -117,7 +118,7 @@ describe.each(ways)('%s', (way, listen) => {
     const before = await threads(gateway)
     const texts = Array.from({ length: 100 }, (_, i) => `connection ${i} `.repeat(5000))
     const answers = await Promise.all(texts.map((text) => exchange(forward.address, text)))
-    expect(answers.map(String)).toEqual(texts)
+    expect(answers.map((answer, i) => answer.toString() === texts[i])).toEqual(texts.map(() => true))
     await until(async () => forward.connections === 0 && (await threads(gateway)) <= before)
   })
 
@@ -140,8 +141,9 @@ describe.each(ways)('%s', (way, listen) => {
       sent += MIB
     }
     expect(sent).toBeLessThan(64 * MIB)
-    // Who leaves lets go of what is stuck on the other side.
-    blocked.destroy()
+    // What is stuck comes loose when the one who does not read goes away.
+    for (const socket of server.sockets) socket.destroy()
+    await over(blocked)
     await until(() => forward.connections === 0)
   })
 
@@ -152,8 +154,7 @@ describe.each(ways)('%s', (way, listen) => {
     const errors: Error[] = []
     await using forward = await gateway.forward({ ...listen(0), to: port, onError: (error) => void errors.push(error) })
     const client = await dial(forward.address)
-    client.resume()
-    await once(client, 'close')
+    await over(client)
     expect(errors).toEqual([expect.any(ForwardError)])
     expect(errors[0]).toMatchObject({ code: 'ERR_FORWARD', address: `localhost:${port}`, reason: 'ECONNREFUSED' })
     await using late = await End.start(echo, port)
@@ -166,15 +167,13 @@ describe.each(ways)('%s', (way, listen) => {
     const onError = (error: Error) => void errors.push(error)
     await using nowhere = await gateway.forward({ ...listen(0), to: 'no-such-host.invalid:80', onError })
     const client = await dial(nowhere.address)
-    client.resume()
-    await once(client, 'close')
+    await over(client)
     expect(errors.splice(0)).toEqual([expect.objectContaining({ reason: 'ENOTFOUND' })])
     await using server = await End.start((socket) => void socket.once('data', () => socket.resetAndDestroy()))
     await using forward = await gateway.forward({ ...listen(0), to: server.port, onError })
     const reset = await dial(forward.address)
     reset.write('x')
-    reset.resume()
-    await once(reset, 'close')
+    await over(reset)
     await until(() => errors.length > 0)
     expect(errors).toEqual([expect.objectContaining({ code: 'ERR_FORWARD', address: `localhost:${server.port}` })])
   })
@@ -184,12 +183,10 @@ describe.each(ways)('%s', (way, listen) => {
     const before = await threads(gateway)
     const forward = await gateway.forward({ ...listen(0), to: server.port })
     const clients = await Promise.all([dial(forward.address), dial(forward.address)])
-    for (const client of clients) {
-      client.resume()
-      client.write(Buffer.alloc(4 * MIB))
-    }
+    const ends = clients.map(over)
+    for (const client of clients) client.write(Buffer.alloc(4 * MIB))
     await until(() => server.sockets.length === 2 && forward.connections === 2)
-    await Promise.all([forward.close(), forward.close(), ...clients.map((client) => once(client, 'close'))])
+    await Promise.all([forward.close(), forward.close(), ...ends])
     expect(forward.connections).toBe(0)
     await expect(dial(forward.address)).rejects.toMatchObject({ code: 'ECONNREFUSED' })
     await until(async () => (await threads(gateway)) <= before)
@@ -197,18 +194,38 @@ describe.each(ways)('%s', (way, listen) => {
 
   it('settles when the gateway dies', async () => {
     await using own = await Group.open([spec])
+    const doomed = own.get(0)
     await using server = await End.start(echo)
     const errors: Error[] = []
-    const onError = (error: Error) => void errors.push(error)
-    const forward = await own.get(0).forward({ ...listen(0), to: server.port, onError })
+    const forward = await doomed.forward({ ...listen(0), to: server.port, onError: (error) => void errors.push(error) })
     const client = await dial(forward.address)
     client.write('x')
     await once(client, 'data')
-    process.kill((await own.get(0).info()).pid, 'SIGKILL')
-    await Promise.all([once(client, 'close'), forward.closed])
-    expect(errors.filter((error) => error instanceof GatewayClosedError).length).toBe(1)
+    process.kill((await doomed.info()).pid, 'SIGKILL')
+    await Promise.all([over(client), forward.closed])
+    expect(errors).toEqual([expect.any(GatewayClosedError)])
     expect(forward.connections).toBe(0)
-    await expect(own.get(0).forward({ ...listen(0), to: server.port })).rejects.toBeInstanceOf(GatewayClosedError)
+    await expect(doomed.forward({ ...listen(0), to: server.port })).rejects.toBeInstanceOf(GatewayClosedError)
+  })
+
+  it('keeps the process alive as a server does, unless told not to', async () => {
+    await using server = await End.start(echo)
+    const program = (rest: string) => `
+      import { makeGateway } from ${JSON.stringify(new URL('../../dist/index.js', import.meta.url).href)}
+      const gateway = await makeGateway(${JSON.stringify(spec)})
+      const forward = await gateway.forward({ ${way}: 0, to: ${server.port} })
+      console.log(forward.address)
+      ${rest}`
+    const start = (rest: string) =>
+      spawn(process.execPath, ['--input-type=module', '-e', program(rest)], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const [code] = await once(start('forward.unref()'), 'exit')
+    expect(code).toBe(0)
+    const child = start('process.on("SIGTERM", () => void forward.close())')
+    const [address] = await once(child.stdout, 'data')
+    await new Promise((resolve) => setTimeout(resolve, 200)) // longer than a gateway holds on by itself
+    expect((await exchange(String(address).trim(), 'alive')).toString()).toBe('alive')
+    child.kill()
+    expect((await once(child, 'exit'))[0]).toBe(0)
   })
 
   it('refuses an address that is in use', async () => {

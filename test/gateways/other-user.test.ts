@@ -1,6 +1,9 @@
 // sudo and su as somebody who is not root: with a password, with a wrong one, with nobody who knows it, and refused.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
@@ -10,7 +13,7 @@ import { type Account, password } from '../testbeds/accounts.js'
 import { expectFault, type Fault } from '../testbeds/fault.js'
 import { findProgram, noOtherUsers, titled } from '../testbeds/needs.js'
 import { startOtherUsers } from '../testbeds/other-users.js'
-import { usePath } from '../testbeds/path.js'
+import { usePath, writePrograms } from '../testbeds/path.js'
 import { childrenOf } from '../testbeds/server.js'
 
 const python = 'python=/usr/bin/python3'
@@ -235,6 +238,26 @@ describe('sudo and su', () => {
     const undo = usePath('/nowhere')
     const says = [`no program "${program}" on this machine`, 'Install it']
     await expectFault({ spec: `${program}=bert`, code: 'ERR_BOOTSTRAP', phase: 'authenticate', says }).finally(undo)
+  })
+
+  it.each([
+    ['sudo', 'sudo -u bert'],
+    ['su', 'su bert'],
+  ])('say how to see what keeps %s, when its time is up', async (program, byHand) => {
+    const folder = mkdtempSync(join(tmpdir(), 'tendril-stuck-'))
+    const undo = usePath(writePrograms(folder, { [program]: 'exec sleep 1000' }))
+    try {
+      const error = await expectFault({
+        spec: `${program}=bert//timeout=300ms`,
+        code: 'ERR_BOOTSTRAP',
+        phase: 'authenticate',
+        says: [`${program} neither let us be bert nor said why`, `by hand: ${byHand}, or raise timeout=`],
+      })
+      expect(error.message).not.toContain('ssh')
+    } finally {
+      undo()
+      rmSync(folder, { recursive: true })
+    }
   })
 
   it('are no keys of another kind, which would leave them aside', async () => {

@@ -1,8 +1,7 @@
 // What may stand at the other end of socket=, and what becomes of it: one typed error that says where the way ended and what to do.
-import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer as createHttpServer } from 'node:http'
-import { createServer, type Server, type Socket } from 'node:net'
+import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -10,6 +9,7 @@ import { Group } from '../../src/index.js'
 import { proof } from '../../src/transports/socket/handshake.js'
 import { expectFault } from '../testbeds/fault.js'
 import { freePort } from '../testbeds/server.js'
+import { serving } from '../testbeds/serving.js'
 import { startSocketServer } from '../testbeds/socket-server.js'
 
 const token = 'the-token-that-we-have-here'
@@ -24,25 +24,6 @@ afterAll(() => rmSync(folder, { recursive: true }))
 
 const specOf = (port: number, ...keys: string[]): string =>
   [`socket=127.0.0.1:${port}`, `token_file=${tokenFile}`, ...keys].join('//')
-
-/** A server that hands its connections to a function. */
-async function serving(server: Server): Promise<{ port: number } & AsyncDisposable> {
-  const sockets = new Set<Socket>()
-  server.on('connection', (socket: Socket) => {
-    sockets.add(socket)
-    socket.on('error', () => undefined)
-    socket.on('close', () => sockets.delete(socket))
-  })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const bound = server.address()
-  const stop = async (): Promise<void> => {
-    for (const socket of sockets) socket.destroy()
-    server.close()
-    await once(server, 'close')
-  }
-  return { port: typeof bound === 'object' && bound !== null ? bound.port : 0, [Symbol.asyncDispose]: stop }
-}
 
 /** Answers the lines that a client sends, each with the next of these; what it says is what it has been told, and then it hangs up. */
 function answering(...answers: readonly ((line: string) => string | Buffer)[]): Server {

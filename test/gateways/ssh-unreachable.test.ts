@@ -1,8 +1,7 @@
 // Hosts that are not there, or are no SSH server: with either engine, within the timeout, one typed error that says what to do.
-import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer as createHttpServer } from 'node:http'
-import { createServer, type Server, type Socket } from 'node:net'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -10,6 +9,7 @@ import { expectFault } from '../testbeds/fault.js'
 import { Host } from '../testbeds/hosts.js'
 import { findProgram, noHosts, titled } from '../testbeds/needs.js'
 import { freePort } from '../testbeds/server.js'
+import { serving } from '../testbeds/serving.js'
 import { startSsh2Server } from '../testbeds/ssh2-server.js'
 
 let folder = ''
@@ -18,25 +18,6 @@ beforeAll(() => {
   writeFileSync(join(folder, 'ssh_config'), 'Host *\n  IdentityAgent none\n  UserKnownHostsFile /dev/null\n')
 })
 afterAll(() => rmSync(folder, { recursive: true }))
-
-/** A server that hands its connections to a function. */
-async function serving(server: Server): Promise<{ port: number } & AsyncDisposable> {
-  const sockets = new Set<Socket>()
-  server.on('connection', (socket: Socket) => {
-    sockets.add(socket)
-    socket.on('error', () => undefined)
-    socket.on('close', () => sockets.delete(socket))
-  })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const bound = server.address()
-  const stop = async (): Promise<void> => {
-    for (const socket of sockets) socket.destroy()
-    server.close()
-    await once(server, 'close')
-  }
-  return { port: typeof bound === 'object' && bound !== null ? bound.port : 0, [Symbol.asyncDispose]: stop }
-}
 
 const engines = findProgram('ssh') === undefined ? (['ssh2'] as const) : (['ssh2', 'openssh'] as const)
 

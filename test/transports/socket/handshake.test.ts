@@ -4,7 +4,8 @@ import { readFileSync } from 'node:fs'
 import { Duplex } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
-import { socketServerFile } from '../../../src/index.js'
+import { dialFile, socketServerFile } from '../../../src/index.js'
+import { tokenId } from '../../../src/transports/dial-home/handshake.js'
 import { answerOf, proof, type Role, readLine, type StartRequest } from '../../../src/transports/socket/handshake.js'
 import { interpreters } from '../../interpreters.js'
 
@@ -29,6 +30,15 @@ interface Vectors {
     client: string[]
     server: string[]
   }[]
+  readonly arrivals: readonly {
+    name: string
+    token: string
+    nonces: string[]
+    hostname: string
+    source: string
+    worker: string[]
+    listener: string[]
+  }[]
 }
 
 describe('the handshake of both languages', () => {
@@ -50,9 +60,30 @@ describe('the handshake of both languages', () => {
   })
 
   it.each(interpreters())('speaks as handshake.json does in serve.py on $name', ({ command }) => {
-    const args = [pathOf('../../fixtures/handshake.py'), socketServerFile, vectorsPath]
+    const args = [pathOf('../../fixtures/handshake.py'), 'serve', socketServerFile, vectorsPath]
     const report: unknown = JSON.parse(execFileSync(command, args, { encoding: 'utf8' }))
     expect(report).toEqual({ checked: vectors.proofs.length + vectors.conversations.length, faults: [] })
+  })
+
+  it.each(vectors.arrivals)(
+    'says as handshake.json does: $name',
+    ({ token, nonces, hostname, source, worker, listener }) => {
+      const name = Buffer.from(hostname).toString('hex')
+      expect(worker).toEqual([
+        `TENDRIL 1 ${nonces[0]} ${tokenId(token)}\n`,
+        `${proof(token, 'worker', nonces, name)} ${name}\n`,
+      ])
+      expect(listener).toEqual([
+        `TENDRIL 1 ${nonces[1]} ${proof(token, 'listener', nonces)}\n`,
+        `TENDRIL 1 ok ${Buffer.byteLength(source)}\n${source}`,
+      ])
+    },
+  )
+
+  it.each(interpreters())('speaks as handshake.json does in dial.py on $name', ({ command }) => {
+    const args = [pathOf('../../fixtures/handshake.py'), 'dial', dialFile, vectorsPath]
+    const report: unknown = JSON.parse(execFileSync(command, args, { encoding: 'utf8' }))
+    expect(report).toEqual({ checked: vectors.proofs.length + vectors.arrivals.length, faults: [] })
   })
 })
 

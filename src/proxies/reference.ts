@@ -1,0 +1,109 @@
+/**
+ * Objects of the worker that are held here, by numbers that are chosen here (PROTOCOL.md §11). One is released there when it was
+ * disposed of, or collected as garbage, and every request that needs it has been answered. Twin: references.py.
+ */
+import { ReferenceError } from '../core.js'
+
+/** An object of the worker, or what will be one. */
+export class Reference {
+  /** Its number in the worker's table. */
+  readonly id: number
+  readonly table: References
+  /** Why there will be none, when that is known here. */
+  failure: Error | undefined
+  isDisposed = false
+  #uses = 0
+
+  /** @internal References come from their table. */
+  constructor(id: number, table: References) {
+    this.id = id
+    this.table = table
+  }
+
+  /** A request that needs it is on its way. */
+  pin(): void {
+    this.#uses++
+  }
+
+  /** That request was answered. */
+  unpin(): void {
+    if (--this.#uses === 0 && this.isDisposed) this.table.release(this)
+  }
+
+  /** Lets go of the object; twice is no error. */
+  dispose(): void {
+    if (this.isDisposed) return
+    this.isDisposed = true
+    if (this.#uses === 0) this.table.release(this)
+  }
+
+  toString(): string {
+    return `reference ${this.id} of ${this.table.gatewayName}`
+  }
+}
+
+/** What a table needs of the session. */
+export interface ReferenceLink {
+  /** The gateway, for errors. */
+  readonly name: string
+  /** Tells the worker that numbers are not needed any more. */
+  release(ids: readonly number[]): void
+}
+
+/** The references of one gateway. */
+export class References {
+  readonly #link: ReferenceLink
+  readonly #registry = new FinalizationRegistry<number>((id) => this.#drop(id))
+  #made = 0
+  #live = 0
+  #dropped: number[] = []
+
+  constructor(link: ReferenceLink) {
+    this.#link = link
+  }
+
+  /** How many are held. */
+  get size(): number {
+    return this.#live
+  }
+
+  get gatewayName(): string {
+    return this.#link.name
+  }
+
+  make(): Reference {
+    const reference = new Reference(++this.#made, this)
+    this.#live++
+    this.#registry.register(reference, reference.id, reference)
+    return reference
+  }
+
+  /** @throws {@link ReferenceError} for a reference that was disposed of, or is of another gateway. */
+  check(reference: Reference): void {
+    if (reference.table !== this) {
+      throw new ReferenceError(
+        `${reference} cannot be used on ${this.#link.name}: its object lives in another process. Send its value.`,
+      )
+    }
+    if (reference.isDisposed) {
+      throw new ReferenceError(`${reference} cannot be used: it was disposed of. Dispose of it after its last use.`)
+    }
+  }
+
+  /** @internal It was disposed of, and nothing on its way needs it. */
+  release(reference: Reference): void {
+    this.#registry.unregister(reference)
+    this.#drop(reference.id)
+  }
+
+  /** Those that are dropped in one turn leave together. */
+  #drop(id: number): void {
+    this.#live--
+    if (this.#dropped.push(id) > 1) return
+    queueMicrotask(() => {
+      const ids = this.#dropped
+      this.#dropped = []
+      this.#link.release(ids)
+    })
+  }
+}

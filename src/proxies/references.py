@@ -1,0 +1,224 @@
+"""`_tendril.references`: objects that the controller holds (PROTOCOL.md section 11; twin: references.ts beside it).
+
+The controller chooses their numbers, so that what it asks of an object may leave before the object is there. Whoever needs one
+that is being made waits for it.
+"""
+import operator
+import sys
+
+from _tendril import NAMES, LoadError, Mailbox, _thread, worker
+from _tendril.session import operations
+from _tendril.targets import import_and_walk
+
+table = {}     # by number: the object, or the Failure that it came to
+promised = {}  # numbers that requests are about to make: the thread that performs the request
+waiters = {}   # by number: mailboxes of threads that wait for it
+lent = {}      # objects on their way in an item of a channel or a task, which may be read long after they were let go
+mutex = _thread.allocate_lock()
+MISSING = object()
+TEXT = (str, type(u''))
+
+
+class Failure(object):
+    """What stands in the table for an object that could not be made."""
+
+    def __init__(self, description):
+        self.description, self.was_told = description, False
+
+
+class Unfulfilled(LoadError):
+    """What was asked of an object that could not be made: the caller is told why it was not. `description` is sent as it is."""
+
+    def __init__(self, failure):
+        LoadError.__init__(self, failure.description['message'])
+        self.description = failure.description
+        self.failure = failure
+
+
+class Step(object):
+    """In the operands of a step: the result of an earlier one of the same request."""
+
+    loaded_by = set()  # threads that have just read one
+
+    def __init__(self, number):
+        self.number = number
+        self.loaded_by.add(_thread.get_ident())
+
+
+def get(number):
+    value = table.get(number, MISSING)
+    if value is MISSING:
+        value = wait_for(table, number)
+    if type(value) is Failure:
+        raise Unfulfilled(value)
+    return value
+
+
+def put(where, number, value):
+    where[number] = value
+    if waiters:
+        with mutex:
+            for mailbox in waiters.pop((id(where), number), ()):
+                mailbox.put(None)
+
+
+def wait_for(where, number):
+    if where is table and promised.get(number) == _thread.get_ident():
+        raise LoadError('deadlock: this is needed for the very object that it waits for')
+    mailbox = Mailbox()
+    mailbox.by_frames = False
+    with mutex:
+        if number in where:
+            return where[number]
+        waiters.setdefault((id(where), number), []).append(mailbox)
+    worker.wait(mailbox)
+    return where[number]
+
+
+def take_lent(number):
+    if number not in lent:
+        wait_for(lent, number)
+    value = lent.pop(number)
+    if type(value) is Failure:
+        raise Unfulfilled(value)
+    return value
+
+
+NAMES.update({('_tendril', 'Ref'): get, ('_tendril', 'Step'): Step, ('_tendril', 'Lent'): take_lent})
+
+
+# Requests.
+
+def chain(call, steps, wants):
+    """Performs steps, each on the result of the one before it, or on what it names.
+
+    A step is a list: the number to keep its result as (0: it is not kept), where it starts (0: the result before; another number;
+    a dotted name; None: it is an operation of the session), names of attributes and keys of items from there, then an operation and its operands.
+    `wants` is 2 when the last result is to be sent, 1 when only whether it came to be, 0 when nobody waits.
+    """
+    has_steps = call.thread in Step.loaded_by
+    Step.loaded_by.discard(call.thread)
+    for step in steps:
+        promised[step[0]] = call.thread
+    at, value = 0, None
+    try:
+        for at, step in enumerate(steps):
+            if has_steps:
+                step = with_results(step, set())
+            value = perform(call, value, *step)
+            if step[0]:
+                put(table, step[0], value)
+        return value if wants == 2 else None
+    except Unfulfilled as e:
+        failure = e.failure
+        failure.was_told |= wants > 0
+        fail(steps[at:], failure, wants)
+        raise_if(wants, e)
+    except BaseException:
+        failure = Failure(worker.describe_failure())
+        failure.was_told = wants > 0
+        fail(steps[at:], failure, wants)
+        raise_if(wants, Unfulfilled(failure))
+    finally:
+        for step in steps:
+            promised.pop(step[0], None)
+
+
+def fail(steps, failure, wants):
+    for step in steps:
+        if step[0]:
+            put(table, step[0], failure)
+    if not wants and not any(step[0] for step in steps):
+        complain(failure)
+
+
+def raise_if(wants, error):
+    if wants:
+        raise error
+
+
+def perform(call, before, number, base, names, operation, *operands):
+    if base is None:
+        return operations[operation](call, *operands)
+    target = before if base == 0 else import_and_walk(base.split('.')) if isinstance(base, TEXT) else get(base)
+    for name in names:
+        target = getattr(target, name) if isinstance(name, TEXT) else target[name]
+    if operation == 'call':
+        return target(*operands[0], **operands[1])
+    return functions[operation](target, *operands)
+
+
+def with_results(value, seen):
+    """Puts results in the place of Steps, wherever in plain containers they are."""
+    kind = type(value)
+    if kind is Step:
+        return get(value.number)
+    if kind in (list, dict) and id(value) not in seen:
+        seen.add(id(value))
+        for key, member in list(enumerate(value) if kind is list else value.items()):
+            value[key] = with_results(member, seen)
+    elif kind in (tuple, set, frozenset):
+        return kind([with_results(member, seen) for member in value])
+    return value
+
+
+def release(call, numbers):
+    """Lets go of objects. Their finalizers run here, in a thread that user code may run in."""
+    for number in numbers:
+        value = table.pop(number, None)
+        if type(value) is Failure and not value.was_told:
+            complain(value)
+
+
+def complain(failure):
+    failure.was_told = True
+    sys.stderr.write('tendril: a failure was never retrieved:\n%s\n' % failure.description['traceback'].rstrip())
+
+
+def lend(call, loan, number):
+    put(lent, loan, table[number] if number in table else wait_for(table, number))
+
+
+# What can be asked of an object, by its name: what is in the module `operator`, and these.
+
+def enter(manager):
+    return type(manager).__enter__(manager)
+
+
+def leave(manager, message):
+    """`__exit__`, after a failure on the other side when there is a message; true when it is to be forgotten."""
+    if message is None:
+        return type(manager).__exit__(manager, None, None, None)
+    from _tendril.controller import ControllerError
+    error = ControllerError(*message)
+    return bool(type(manager).__exit__(manager, ControllerError, error, None))
+
+
+def take(iterator, count):
+    """Up to so many items; fewer when no more will follow."""
+    items = []
+    for item in iterator:
+        items.append(item)
+        if len(items) == count:
+            break
+    return items
+
+
+def name_of_type(value):
+    kind = type(value)
+    return '%s.%s' % (kind.__module__, getattr(kind, '__qualname__', kind.__name__))
+
+
+class Functions(dict):
+    def __missing__(self, name):
+        if name.startswith('_') or not hasattr(operator, name):
+            raise AttributeError('Python %d.%d has no operator %r' % (sys.version_info[:2] + (str(name),)))
+        return getattr(operator, name)
+
+
+functions = Functions({
+    'get': lambda value: value, 'setattr': setattr, 'delattr': delattr, 'getattr': getattr, 'len': len, 'dir': dir, 'repr': repr,
+    'str': str, 'iter': iter, 'take': take, 'type': name_of_type, 'enter': enter, 'leave': leave,
+})
+
+operations.update({'references.chain': chain, 'references.release': release, 'references.lend': lend})
