@@ -30,12 +30,11 @@ def wait_for(session, call, awaitable):
         if outcome is not None:
             session.finish(call, outcome)
 
-    def begin():
-        task = loop.create_task(reply())
-        call.cancel = lambda: loop.call_soon_threadsafe(task.cancel)
-
+    tasks = []
     call.thread = None
-    loop.call_soon_threadsafe(begin)
+    # Once more around: a task that is cancelled before its first step would never reply.
+    call.cancel = lambda: loop.call_soon_threadsafe(lambda: loop.call_soon(tasks[0].cancel))
+    loop.call_soon_threadsafe(lambda: tasks.append(loop.create_task(reply())))
 
 
 class AsyncIteration(Items):
@@ -82,7 +81,8 @@ class AsyncIteration(Items):
         await self.close(iterator)
 
     async def send_all(self):
-        """Waits while the window is full."""
+        """Lets others have the loop, and waits while the window is full."""
+        await asyncio.sleep(0)
         self.flush()
         while self.gathered and not self.channel._closed:
             self.room.clear()

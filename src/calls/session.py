@@ -11,7 +11,15 @@ from _tendril import DATA, ITEM_OVERHEAD, NAMES, PLAIN, PROTOCOL, PY2, SCALARS, 
 from _tendril import pickle, worker
 from _tendril.scheduling import Scheduler
 
-operations = {}  # by name: function(call, *arguments), called in the thread that performs the request
+class Operations(dict):
+    def __missing__(self, name):
+        __import__('_tendril.' + name.partition('.')[0])  # it says what it can do
+        if name not in self:
+            raise KeyError(name)
+        return self[name]
+
+
+operations = Operations()  # by name: function(call, *arguments), called in the thread that performs the request
 commands = {}    # by name: function(*arguments), called by whoever reads: it must not wait
 session = None
 
@@ -20,7 +28,9 @@ class Reader(object if PY2 else Unpickler):
     """What `loads` is, for what is short and comes often: a class costs less than a hook."""
 
     def find_class(self, module, name):
-        return channel.channel_with if (module, name) == ('_tendril', 'Channel') else NAMES[module, name]
+        if module == '_tendril' and name != 'Channel':
+            raise KeyError(name)  # what counts how often it is read is not read in vain
+        return channel.channel_with if module == '_tendril' else NAMES[module, name]
 
 
 def read(entry):
@@ -60,6 +70,9 @@ class Call(int):
         call.cancel = None                 # then a function that cancels it
         return call
 
+    interrupted = False  # somebody has asked to end it before its time (`_tendril.interrupting`)
+    channel = None       # that ends with it
+
     def __eq__(self, other):
         return self is other
 
@@ -69,9 +82,11 @@ class Call(int):
 class Session(object):
     """The calls of one gateway. `waiting` has the numbers of requests that have come, `running` the calls of those that were begun."""
 
-    def __init__(self, requests, control):
-        self.requests, self.control = requests, control
+    def __init__(self, requests, control, answers):
+        self.requests, self.control, self.answers = requests, control, answers
+        control._sent = float('inf')  # what is told has no window, and comes from any thread
         self.arrived, self.waiting, self.running = 0, set(), {}
+        self.ahead = set()  # numbers of requests that were taken back before they came
         self.scheduler = Scheduler(self.perform)
         self.printed = None
         if hasattr(select, 'poll'):
@@ -88,7 +103,8 @@ class Session(object):
 
     def take_request(self, entry):
         self.arrived += 1
-        self.waiting.add(self.arrived)
+        if self.arrived not in self.ahead:
+            self.waiting.add(self.arrived)
         self.scheduler.take((entry, self.arrived))
 
     def take_command(self, entry):
@@ -99,7 +115,6 @@ class Session(object):
     def tell(self, item):
         """Says something on the control channel; from any thread, and without waiting."""
         payload = dumps(item, channel.channel_id)
-        self.control._sent += len(payload) + ITEM_OVERHEAD
         worker.post(DATA, self.control.id, payload)
 
     # What is performed.
@@ -109,12 +124,25 @@ class Session(object):
             return entry()
         call = self.running[number] = Call(number)
         worker.executing[call] = call
-        self.waiting.discard(number)
         try:
-            value = self.outcome(call, entry)
-            reply = [number, value] if type(value) in PLAIN else self.reply_with(call, value)
-        except BaseException:
-            reply = [number, None, worker.describe_failure()]
+            self.waiting.remove(number)
+        except KeyError:
+            return self.forget(call, entry)
+        reply = None
+        try:
+            try:
+                value = self.outcome(call, entry)
+                reply = [number, value] if type(value) in PLAIN else self.reply_with(call, value)
+            except BaseException:
+                reply = [number, None, worker.describe_failure()]
+            if reply is not None:
+                del self.running[number]
+            if call.interrupted:
+                self.settle(call)
+        except KeyboardInterrupt:  # it was meant for this call, and has come late
+            reply = self.settle_late(call, reply)
+        if call.channel is not None:
+            reply = self.close(call, reply)
         if call.thread == worker.main:
             self.scheduler.is_main_stuck = False
         if reply is not None:
@@ -136,10 +164,20 @@ class Session(object):
         return [call.number, value]
 
     def finish(self, call, reply):
-        del self.running[call.number], worker.executing[call]
+        self.running.pop(call.number, None)
+        worker.executing.pop(call, None)
         self.reply(reply)
         if worker.leaving:
             worker.tasks.put(None)
+
+    def forget(self, call, entry):
+        """It has been taken back. It is read all the same, for the references in it."""
+        del self.running[call.number], worker.executing[call]
+        self.ahead.discard(call.number)
+        try:
+            read(entry)
+        except Exception:  # nobody wants to know what is wrong with it
+            pass
 
     def outcome(self, call, entry):
         request = read(entry)
@@ -181,9 +219,11 @@ class Session(object):
 
 def unsendable(error, place='[1]', name='result'):
     """The failure for what a call gave that cannot be sent; `place` is where that is in the item that was to be sent."""
-    path = getattr(error, 'path', place).replace(place, name, 1)
-    text = str(error).replace('item' + place, name, 1)
-    return {'type': 'DumpError', 'module': '_tendril', 'message': text, 'path': path, 'args': (), 'traceback': text, 'frames': [], 'cause': None}
+    found = getattr(error, 'path', '')
+    path = name + found[len(place):]
+    text = str(error).replace('item' + found, path, 1)
+    return {'type': 'DumpError', 'module': '_tendril', 'message': text, 'path': path, 'args': (), 'traceback': text, 'frames': [],
+            'cause': None}
 
 
 def divert(source, take):
@@ -197,7 +237,7 @@ def divert(source, take):
             take(mailbox.items.popleft())
 
 
-def install(requests, control):
+def install(requests, control, answers):
     """Turns the worker into one that performs requests beside its tasks."""
     global session
     if not PY2:
@@ -212,5 +252,5 @@ def install(requests, control):
                 super(CallingWorker, self).run(channel, payload)
 
     worker.__class__ = CallingWorker
-    session = Session(requests, control)
+    session = Session(requests, control, answers)
     session.open()

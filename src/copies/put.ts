@@ -44,8 +44,9 @@ export async function putFiles(
     const stop = (): void => void channel.close()
     signal.addEventListener('abort', stop)
     try {
-      const [what, ...details] = await exchange(channel, itemsOf(task, path, options), tally)
-      if (what === 'failed') throw remoteFault(task, [what, ...details])
+      const answer = await exchange(channel, itemsOf(task, path, options), tally)
+      if (!Array.isArray(answer) || answer[0] !== 'done')
+        throw remoteFault(task, Array.isArray(answer) ? answer : noAnswer(remotePath))
     } finally {
       signal.removeEventListener('abort', stop)
       stop()
@@ -54,16 +55,17 @@ export async function putFiles(
   return tally.report
 }
 
+/** What a worker of ours never leaves us with. */
+function noAnswer(path: string): readonly unknown[] {
+  return ['failed', path, 'EPROTO', 'the worker gave another answer than there is']
+}
+
 /** Sends the items; gives the worker's answer, which may come before they have all been sent: a source may have nothing to send for hours. */
-async function exchange(channel: Channel, items: AsyncIterable<unknown>, tally: Tally): Promise<readonly unknown[]> {
+async function exchange(channel: Channel, items: AsyncIterable<unknown>, tally: Tally): Promise<unknown> {
   const answer = channel.receive()
   const ifRefused = (error: unknown): Promise<unknown> =>
     error instanceof ChannelClosedError ? answer : Promise.reject(error)
-  const sent = sendAll(channel, items, tally).then(() => answer, ifRefused)
-  answer.catch(() => undefined)
-  const answered = await Promise.race([sent, answer])
-  sent.catch(() => undefined)
-  return Array.isArray(answered) ? answered : []
+  return Promise.race([sendAll(channel, items, tally).then(() => answer, ifRefused), answer])
 }
 
 async function sendAll(channel: Channel, items: AsyncIterable<unknown>, tally: Tally): Promise<void> {

@@ -1,0 +1,244 @@
+"""`_tendril.interrupting`: ends a request before its time (PROTOCOL.md section 11; twin: aborting.ts beside it).
+
+One that was not begun is taken back. In one that runs a KeyboardInterrupt is raised: in its very thread, while it runs, and never
+amid what we do for it there (a frame half written, bytes read and not acted upon). Who is to be hit is noted in `struck`; the note
+is acted on by whoever comes first: the handler of SIGINT in the main thread; `PyThreadState_SetAsyncExc` for another thread; or
+that thread itself, where it reads, waits or has sent an item. A thread of its own goes on trying until one of them has.
+"""
+import sys
+import time
+from itertools import repeat
+from operator import attrgetter, itemgetter
+
+from _tendril import BYTES, DATA, MORE, PY2, FairLock, Importer, Mailbox, Worker, _thread, channel, os, signal, worker
+from _tendril.session import Session, commands, operations, session
+
+if PY2:
+    from itertools import imap as map, izip as zip
+
+OUTCOME, SLEEP = Session.outcome.__code__, Mailbox.sleep.__code__
+# Below these on the stack, what we do leaves nothing half done; elsewhere in these files it may.
+OUTER = frozenset([Worker.execute.__code__, Importer.exec_module.__code__, Importer.load_module.__code__])
+OURS = frozenset([FairLock.acquire.__code__.co_filename, OUTCOME.co_filename, __file__] + [
+    '<tendril>/%s.py' % name for name in ('channel', 'reading', 'arriving', 'python2', 'output', 'scheduling', 'logs')])
+STALE = 1.0  # seconds after which no signal of ours can still be on its way
+
+struck = {}  # by thread: the call in which it is to be interrupted
+mutex = _thread.allocate_lock()
+last_signal = 0
+handler = signal.getsignal(signal.SIGINT)
+
+
+def interrupt(number):
+    """Ends a request, begun or not; nothing happens when it is over."""
+    try:
+        session.waiting.remove(number)
+    except KeyError:
+        call = session.running.get(number)
+        if call is not None:
+            call.interrupted = True
+            _thread.start_new_thread(pursue, (call,))
+        elif number > session.arrived:
+            session.ahead.add(number)
+            session.tell(['dequeued', number])
+    else:
+        session.tell(['dequeued', number])
+
+
+def pursue(call):
+    """A thread of its own: until the interrupt has been raised, or the call is over."""
+    is_new, pause = True, 0.001
+    while strike(call, is_new):
+        time.sleep(pause)
+        is_new, pause = False, min(pause * 1.5, 0.05)
+    with mutex:
+        if not struck and 'sleep' in worker.__dict__:
+            del worker.read_some, worker.write_frame, worker.sleep
+
+
+def strike(call, is_new):
+    """Tries once; whether it is to be tried again."""
+    with mutex:
+        if session.running.get(call.number) is not call:
+            return False
+        thread = call.thread
+        if thread is None:  # it is awaited, or is about to be
+            if call.cancel is not None:
+                call.cancel()
+            return call.cancel is None
+        if is_new:
+            struck[thread] = call
+            worker.read_some, worker.write_frame, worker.sleep = read_some, write_frame, sleep
+        if struck.get(thread) is not call:
+            return False
+        frame = sys._current_frames().get(thread)
+        wake(frame)
+        own_handler = thread == worker.main and signal.getsignal(signal.SIGINT)
+        if own_handler is handler:
+            send_signal()
+        elif is_interruptible(frame, call) and (send_signal() if callable(own_handler) else raise_at(thread, frame)):
+            del struck[thread]
+        elif set_exception is None and is_new:
+            session.tell(['deaf', call.number, 'its Python cannot interrupt what runs beside the main thread'])
+        return True
+
+
+def settle(call):
+    """Nothing that was meant for a call may hit what follows it. Called in the thread that performed it."""
+    thread = _thread.get_ident()
+    with mutex:
+        if struck.get(thread) is call:
+            del struck[thread]
+        if set_exception is not None and thread != worker.main:
+            clear_exception(thread, None)
+
+
+def settle_late(call, reply):
+    """As `settle`, when a KeyboardInterrupt came between the end of a call and that; gives the reply."""
+    failure = worker.describe_failure()
+    settle(call)
+    if call.thread is None:
+        _thread.start_new_thread(pursue, (call,))  # it had gone on to be awaited
+        return None
+    session.running.pop(call.number, None)
+    return reply or [call.number, None, failure]
+
+
+def is_interruptible(frame, call):
+    """Whether a thread that is at this frame performs the call and nothing of ours."""
+    is_ours_above = True
+    while frame is not None:
+        code = frame.f_code
+        if code is OUTCOME:
+            return frame.f_locals.get('call') is call
+        if code in OUTER:
+            is_ours_above = False
+        elif is_ours_above and code.co_filename in OURS:
+            return False
+        frame = frame.f_back
+    return False
+
+
+def wake(frame):
+    """Has a thread that sleeps on a mailbox look again, as a put would."""
+    while frame is not None and frame.f_code.co_filename in OURS:
+        if frame.f_code is SLEEP:
+            mailbox, turn = frame.f_locals['self'], frame.f_locals.get('turn')
+            try:
+                mailbox.sleepers.remove(turn)
+            except ValueError:  # it has been woken
+                return
+            return turn.release()
+        frame = frame.f_back
+
+
+# In the main thread.
+
+def send_signal():
+    global last_signal
+    last_signal = time.time()
+    if hasattr(signal, 'pthread_kill'):
+        signal.pthread_kill(worker.main, signal.SIGINT)
+    elif os.name == 'posix':
+        import ctypes
+        ctypes.CDLL(None).pthread_kill(ctypes.c_ulong(worker.main), signal.SIGINT)
+    else:
+        _thread.interrupt_main()
+    return True
+
+
+def on_interrupt(signum, frame):
+    call = struck.get(worker.main)
+    if call is not None:
+        if is_interruptible(frame, call) and struck.pop(worker.main, None) is not None:
+            raise KeyboardInterrupt
+    elif worker.leaving or time.time() - last_signal > STALE:
+        type(worker).on_interrupt(worker, signum, frame)
+
+
+# In another thread.
+
+def find_api():
+    """PyThreadState_SetAsyncExc twice, with an exception and with NULL; None where it is not to be had."""
+    try:
+        import ctypes
+        functions = [ctypes.pythonapi['PyThreadState_SetAsyncExc'] for _ in range(2)]
+    except (ImportError, AttributeError):  # PyPy has none
+        return None, None
+    for function, kind in zip(functions, (ctypes.py_object, ctypes.c_void_p)):
+        function.argtypes = [ctypes.c_ulong, kind]
+    return functions
+
+
+def raise_at(thread, frame):
+    """Has KeyboardInterrupt raised in a thread if it is where it was at the look at `frame`, else returns False.
+
+    From the look to the deed this is one call in C, during which no other thread runs.
+    """
+    if set_exception is None:
+        return False
+    tops, others = [map(itemgetter(thread), iter(sys._current_frames, None)) for _ in range(2)]
+    places = zip(tops, map(attrgetter('f_lasti'), others))
+    threads = map({(frame, frame.f_lasti): thread}.__getitem__, places)
+    try:
+        return next(map(set_exception, threads, repeat(KeyboardInterrupt)))
+    except KeyError:
+        return False
+
+
+# In whichever thread it is: what the worker does while somebody is to be interrupted.
+
+def raise_if_struck():
+    if struck.pop(_thread.get_ident(), None) is not None:
+        raise KeyboardInterrupt
+
+
+def read_some():
+    raise_if_struck()
+    type(worker).read_some(worker)
+
+
+def sleep(mailbox, timeout):
+    raise_if_struck()
+    woken = type(worker).sleep(worker, mailbox, timeout)
+    raise_if_struck()
+    return woken
+
+
+def write_frame(kind, flags, channel_id, payload, channel):
+    type(worker).write_frame(worker, kind, flags, channel_id, payload, channel)
+    if kind in (DATA, BYTES) and not flags & MORE:
+        raise_if_struck()
+
+
+# A remote_exec that can be aborted: a request with a channel of its own.
+
+def execute(call, own, task):
+    """Runs a task as Worker.run does; what it comes to is told by `close`."""
+    call.channel = own
+    worker.executing.pop(call)  # what it prints is the channel's
+    worker.executing[own.id] = own
+    try:
+        worker.execute(own, task)
+    except channel.EndOfChannel:
+        pass
+
+
+def close(call, reply):
+    """Ends the channel of an exec as its code has ended."""
+    try:
+        if call.interrupted:
+            session.tell(['interrupted', call.number])
+        worker.output.drain()
+        worker.executing.pop(call.channel.id, None)
+        call.channel._close(reply[2] if len(reply) == 3 else None)
+    except IOError:  # the gateway is gone, and with it whoever wanted to know
+        worker.executing.pop(call.channel.id, None)
+    return [call.number, None]
+
+
+set_exception, clear_exception = find_api()
+worker.on_interrupt = on_interrupt
+Session.settle, Session.settle_late, Session.close = [staticmethod(function) for function in (settle, settle_late, close)]
+commands['interrupt'] = interrupt
+operations['exec'] = execute
