@@ -389,18 +389,18 @@ class Worker(object):
         if not self.writing.lock.acquire(False):  # acquire() does the same, for the price of a call
             self.writing.acquire()
         try:
-            if channel is not None and channel._closed:
-                raise IOError('cannot send to %r' % channel)
             while self.control:
                 self.write_all(self.control.popleft())
+            if channel is not None and channel._closed:
+                raise IOError('cannot send to %r' % channel)
             header = HEADER.pack(kind, flags, channel_id, len(payload))
             written = self.write_long(header, payload) if len(payload) > READ_BYTES else 0
             if written < len(header) + len(payload):
                 self.write_all((header + payload)[written:])
         finally:
             self.writing.release()
-        if self.control:
-            self.flush_control()
+            if self.control:
+                self.flush_control()
 
     def write_long(self, header, payload):
         try:

@@ -15,13 +15,15 @@ export { Arrivals, type InviteOptions, type ListenOptions } from './gateways/arr
 /** @internal For features that carry connections. */
 export { equipCarrier } from './gateways/carry.js'
 export type { GatewayEnd } from './gateways/end.js'
+export { equip } from './gateways/equip.js'
 export { Gateway, type GatewayParts } from './gateways/gateway.js'
 export { GroupOf, type GroupOptions, type MakeGatewayOptions } from './gateways/group.js'
 export type { GatewayInfo, GatewayStatus } from './gateways/hello.js'
 export { readSpecs } from './gateways/hosts-file.js'
 export type { OnPhase, PhaseEvent } from './gateways/opening.js'
 export type { OnOutput, OutputLine } from './gateways/output.js'
-export type { Source } from './gateways/source.js'
+/** @internal For features that run sources. */
+export { dedent, readSource, type Source } from './gateways/source.js'
 export { type JSValueType, type JsonValue, registerJSValue } from './gateways/superjson.js'
 export type { KilledWorker, TerminateReport } from './gateways/termination.js'
 export { XSpec } from './gateways/xspec.js'

@@ -4,10 +4,12 @@
  * `await`: only then does `stack` show the caller's own async frames.
  */
 
-import { type RemoteFailure, type RemoteFrame, remoteFailureFrom } from './remote-failure.js'
+import { RemoteError } from './remote-error.js'
 import { brandErrors, TendrilError, type TendrilErrorOptions } from './tendril-error.js'
 
-export { type RemoteFailure, type RemoteFrame, remoteFailureFrom, TendrilError, type TendrilErrorOptions }
+export { RemoteError, remoteErrorFrom } from './remote-error.js'
+export { type RemoteFailure, type RemoteFrame, remoteFailureFrom } from './remote-failure.js'
+export { TendrilError, type TendrilErrorOptions }
 
 /** How far a gateway has come on its way to a worker. They follow in this order; a kind leaves out those that it does not have. */
 export type Phase = 'resolve' | 'connect' | 'host key' | 'authenticate' | 'channel' | 'python' | 'ready'
@@ -25,76 +27,6 @@ export interface ExitDetails extends TendrilErrorOptions {
   readonly signal?: string | undefined
   /** The end of what the process wrote to stderr. */
   readonly stderrTail?: string | undefined
-}
-
-/** The code on the other side raised, or the peer closed the channel with a text. */
-export class RemoteError extends TendrilError {
-  readonly code = 'ERR_REMOTE'
-  readonly #failure: RemoteFailure
-
-  constructor(failure: RemoteFailure) {
-    super(failure.message, failure.cause && { cause: causeOf(failure.cause) })
-    this.#failure = failure
-    const { traceback, message } = failure
-    if (traceback !== message) this.stack = `${this.stack}\n${remoteStack(failure)}`
-  }
-
-  /** The name of Python's class, such as `ValueError`; empty when the peer closed with a text. */
-  get type(): string {
-    return this.#failure.type
-  }
-
-  /** The module that class is from, such as `builtins` or `json.decoder`. */
-  get module(): string {
-    return this.#failure.module
-  }
-
-  /** The exception's `args`; members that could not be sent are their `repr`. */
-  get args(): readonly unknown[] {
-    return this.#failure.args
-  }
-
-  /** The traceback as Python prints it, with its causes. */
-  get traceback(): string {
-    return this.#failure.traceback
-  }
-
-  /** The lines of the traceback, outermost first. */
-  get frames(): readonly RemoteFrame[] {
-    return this.#failure.frames
-  }
-
-  /** The gateway whose code raised. */
-  get gatewayId(): string {
-    return this.#failure.gatewayId
-  }
-}
-
-function remoteStack(failure: RemoteFailure): string {
-  return `--- remote traceback (${failure.gatewayId}) ---\n${failure.traceback.trimEnd()}`
-}
-
-/** The JavaScript frames are those of the error it caused: printing them twice would only hide the traceback. */
-function causeOf(failure: RemoteFailure): RemoteError {
-  const error = new RemoteError(failure)
-  error.stack = `${error.name}: ${failure.message}\n${remoteStack(failure)}`
-  return error
-}
-
-/**
- * Makes a `RemoteError` of the reason that a CLOSE frame carried (PROTOCOL.md §4).
- *
- * @param reason - The decoded payload: text, or a failure dict. Whatever else a peer may have sent
- *   is read as far as it makes sense; this never throws.
- * @param gatewayId - The gateway that the reason came from.
- * @example
- * ```ts
- * remoteErrorFrom({ type: 'ValueError', message: '17' }, 'gw0').message // 'ValueError: 17'
- * remoteErrorFrom('out of paper', 'gw0').message // 'out of paper'
- * ```
- */
-export function remoteErrorFrom(reason: unknown, gatewayId: string): RemoteError {
-  return new RemoteError(remoteFailureFrom(reason, gatewayId))
 }
 
 /** The channel ended normally, and every item that came before has been received. */
@@ -189,9 +121,19 @@ export class BootstrapError extends ExitError {
   }
 }
 
+/** Whether a request may have been performed before the gateway ended: `not-sent` is never, `unknown` is that nobody can tell. */
+export type Delivery = 'not-sent' | 'unknown'
+
 /** The gateway has ended, by itself or by us, before the thing that was asked of it was done. */
 export class GatewayClosedError extends ExitError {
   readonly code = 'ERR_GATEWAY_CLOSED'
+  /** For a call, what became of it: one that is `not-sent` can be made again elsewhere without being made twice. */
+  readonly delivery: Delivery | undefined
+
+  constructor(message: string, options: ExitDetails & { readonly delivery?: Delivery | undefined } = {}) {
+    super(message, options)
+    this.delivery = options.delivery
+  }
 }
 
 /** The peer broke a rule of PROTOCOL.md; the gateway is of no more use. */
@@ -235,10 +177,8 @@ export class HostKeyError extends TendrilError {
 }
 
 /** A file or folder could not be copied. What was in its place is as it was; what had been copied has been removed. */
-export class CopyError extends TendrilError {
+export class CopyError extends PathError {
   readonly code = 'ERR_COPY'
-  /** The file or folder at fault. */
-  readonly path: string
   /** The gateway on whose side it is; undefined on this one. */
   readonly gatewayId: string | undefined
   /** What the system calls it, such as `ENOSPC`; empty when it has no name. */
@@ -253,7 +193,6 @@ export class CopyError extends TendrilError {
     },
   ) {
     super(message, options)
-    this.path = options.path
     this.gatewayId = options.gatewayId
     this.reason = options.reason
   }
@@ -279,6 +218,11 @@ export class ProvideError extends PathError {
   readonly code = 'ERR_PROVIDE'
 }
 
+/** An object of the worker was used after it had been disposed of, or on another gateway than its own. */
+export class RemoteReferenceError extends TendrilError {
+  readonly code = 'ERR_REMOTE_REFERENCE'
+}
+
 brandErrors({
   TendrilError,
   RemoteError,
@@ -297,4 +241,5 @@ brandErrors({
   CopyError,
   ForwardError,
   ProvideError,
+  RemoteReferenceError,
 })

@@ -1,42 +1,217 @@
 /** What users hold: the core's gateway with the methods of every feature, each of which only says where its feature is. */
+import { execAbortably } from './calls/abortable-exec.js'
+import { type CallOptions, canBeAborted } from './calls/aborting.js'
+import { callFunction, evaluate, evaluateTemplate, executeSource, getValue, type Names } from './calls/calls.js'
+import { followLog, type LogOptions, type LogRecord, type LogSubscription } from './calls/log.js'
+import { type PostMortem, postMortemOf } from './calls/post-mortem.js'
 import { Session } from './calls/session.js'
+import { type RemoteThread, stacksOf } from './calls/stacks.js'
+import { SentTemplates } from './calls/template.js'
 import { getFiles } from './copies/get.js'
 import type { CopyOptions, CopyReport, PutOptions } from './copies/options.js'
 import { type PutSource, putFiles } from './copies/put.js'
 import { readRemoteFile } from './copies/read.js'
-import { ChannelOf, Gateway as CoreGateway, MultiChannelOf, ReceiveQueueOf, type WaitOptions } from './core.js'
+import {
+  ChannelOf,
+  Gateway as CoreGateway,
+  MultiChannelOf,
+  ReceiveQueueOf,
+  type Reference,
+  type Source,
+  type WaitOptions,
+} from './core.js'
 import { type ProvideOptions, provide } from './elastic/provide.js'
 import { type Forward, type ForwardOptions, forward } from './forwarding/forward.js'
+import type { Exposed } from './proxies/callbacks.js'
+import type { Pending, Remote } from './proxies/remote.js'
+import { type GatewayStats, RemoteObjects, type RemoteReferences } from './proxies/remote-objects.js'
+import type { Service, ServiceOptions } from './proxies/service.js'
 
 /** A running Python and the link to it. Made by `makeGateway` or a group. */
 export class Gateway extends CoreGateway {
   readonly #session = new Session(this)
+  readonly #templates = new SentTemplates(this)
+  readonly #objects = new RemoteObjects(this, this.#session)
 
   /**
    * Calls a function of the worker: of a module, which is imported, of what was executed there, or a builtin.
    *
    * @param path - Its dotted name, such as `os.path.join`.
-   * @returns What it returned, by value.
-   * @throws {@link RemoteError} when it raised, {@link DumpError} when an argument cannot be sent.
+   * @param options - May end it before its time: see `CallOptions`.
+   * @returns What it returned, by value: awaited when it is awaitable, a `RemoteIterator` when it is an iterator or a generator.
+   * @throws {@link RemoteError} when it raised, {@link DumpError} when an argument, or what it returned, cannot be sent,
+   *   {@link GatewayClosedError} when the gateway ended; its `delivery` says whether the call may have been made.
    * @example
    * ```ts
    * await gateway.call('os.path.join', ['a', 'b']) // 'a/b'
    * ```
    */
-  async call<R = unknown>(
+  call<R = unknown>(
     path: string,
-    args: readonly unknown[] = [],
-    kwargs: Readonly<Record<string, unknown>> = {},
+    args?: readonly unknown[] | null,
+    kwargs?: Names | null,
+    options?: CallOptions,
   ): Promise<R> {
-    return (await this.#session.request('call', path, args, kwargs)) as R // the type is the caller's claim
+    return callFunction(this.#session, path, args, kwargs, options) as Promise<R> // here and below, the type is the caller's claim
   }
 
   /** The value of a dotted name, found as that of a function to call. */
-  get<R = unknown>(path: string): Promise<R>
+  get<R = unknown>(path: string, options?: CallOptions): Promise<R>
   /** Copies a file or folder of the worker's machine to this one; see `getFiles`. */
   get(remotePath: string, localPath: string | URL, options?: CopyOptions): Promise<CopyReport>
-  get(path: string, localPath?: string | URL, options?: CopyOptions): Promise<unknown> {
-    return localPath === undefined ? this.#session.request('get', path) : getFiles(this, path, localPath, options)
+  get(path: string, second?: string | URL | CallOptions, options?: CopyOptions): Promise<unknown> {
+    const isCopy = typeof second === 'string' || second instanceof URL
+    return isCopy ? getFiles(this, path, second, options) : getValue(this.#session, path, second)
+  }
+
+  /**
+   * Evaluates Python: an expression, or several statements, of which the last may be one. What they assign stays, in the `__main__` of the worker.
+   *
+   * @param text - Lines may be indented in common.
+   * @param names - Values that are variables in it, and nowhere else.
+   * @returns The value of the last expression, as that of a call; null without one.
+   * @throws As `call`.
+   * @example
+   * ```ts
+   * await gateway.eval('sorted(words)[0]', { words: ['b', 'a'] }) // 'a'
+   * ```
+   */
+  eval<R = unknown>(text: string, names?: Names | null, options?: CallOptions): Promise<R> {
+    return evaluate(this.#session, text, names, options) as Promise<R>
+  }
+
+  /**
+   * Evaluates Python that stands in the program: as `eval`, with the template's values as variables. They are never text, so nothing in them is code.
+   *
+   * The text is sent once, and tracebacks name the line here. Escapes are Python's.
+   *
+   * @example
+   * ```ts
+   * const words = ['b', 'a']
+   * await gateway.py`sorted(${words})[0]` // 'a'
+   * ```
+   */
+  py<R = unknown>(strings: TemplateStringsArray, ...values: unknown[]): Promise<R> {
+    return evaluateTemplate(this.#session, this.#templates, [strings, ...values], this.py) as Promise<R>
+  }
+
+  /**
+   * Executes Python source in the `__main__` of the worker, where calls and evaluated text find what it defines.
+   *
+   * @throws As `call`; TypeError when it is no source.
+   * @example
+   * ```ts
+   * await gateway.execute('def double(n): return 2 * n')
+   * await gateway.call('double', [21]) // 42
+   * ```
+   */
+  execute(source: Source, options?: CallOptions): Promise<void> {
+    return executeSource(this.#session, source, options)
+  }
+
+  /** As the core's; with `options` it can be aborted: its channel ends with the reason, once the code has ended. */
+  override remoteExec<R = unknown, S = unknown>(
+    source: Source,
+    kwargs: Readonly<Record<string, unknown>> = {},
+    options?: CallOptions,
+  ): ChannelOf<R, S, this> {
+    const names = this.#objects.scopeOf(source, kwargs)
+    if (canBeAborted(options)) return execAbortably(this, this.#session, source, names, options)
+    return this.#objects.task(() => super.remoteExec<R, S>(source, names))
+  }
+
+  /**
+   * The modules of the worker, each a property: `gateway.modules.os.getcwd()` calls that function there. Modules are imported when they are used.
+   *
+   * What is written leaves at once, and a chain of operations is one round trip. Awaiting an expression gives its value; `ref()` a reference.
+   *
+   * @example
+   * ```ts
+   * await gateway.modules.os.path.join('a', 'b') // 'a/b'
+   * ```
+   */
+  get modules(): Remote {
+    return this.#objects.modules
+  }
+
+  /** Objects by reference, where `call`, `get` and `eval` give their values; see `RemoteObject`. */
+  get ref(): RemoteReferences {
+    return this.#objects.ref
+  }
+
+  /**
+   * Makes an object that stays on the worker.
+   *
+   * @param path - The dotted name of its class.
+   * @returns A reference to it: it can be used at once, and awaited until the object is there.
+   * @throws {@link RemoteError} when it could not be made: to whoever awaits it, or what is done with it.
+   * @example
+   * ```ts
+   * await using counter = await gateway.new('collections.Counter', ['abracadabra'])
+   * await counter.most_common(1) // [['a', 5]]
+   * ```
+   */
+  new<T = unknown>(path: string, args?: readonly unknown[], kwargs?: Names): Pending<T> {
+    return this.#objects.ref.call(path, args, kwargs)
+  }
+
+  /**
+   * Makes functions of this side callable on the worker, from any of its threads: `controller.NAME(…)`. Nothing else can be reached.
+   *
+   * Executed and evaluated text finds `controller` by its name, other code with `from tendril import controller`. Keyword arguments come as a last object.
+   * What a function throws is raised there, as a `ControllerError`.
+   *
+   * @returns Takes the functions back when it is disposed of.
+   * @example
+   * ```ts
+   * gateway.expose({ lookup: async (id: number) => `user ${id}` })
+   * await gateway.eval('controller.lookup(7).upper()') // 'USER 7'
+   * ```
+   */
+  expose(functions: Exposed): Disposable {
+    return this.#objects.expose(functions)
+  }
+
+  /**
+   * Runs a source as a module of its own, of which only some functions can be called, here or there; its state stays until it is disposed of.
+   *
+   * @throws {@link RemoteError} when it raised, or does not define one of the functions.
+   * @example
+   * ```ts
+   * const text = 'total = 0\ndef add(n):\n    global total\n    total += n\n    return total'
+   * await using sums = await gateway.service<{ add(n: number): number }>({ text }, { expose: ['add'] })
+   * await sums.add(2)
+   * await sums.add(40) // 42
+   * ```
+   */
+  service<T = Record<string, (...args: unknown[]) => unknown>>(source: Source, options: ServiceOptions<T>): Promise<Service<T>> {
+    return this.#objects.service(source, options)
+  }
+
+  /** What is held here and there: references, callbacks, calls. */
+  stats(): Promise<GatewayStats> {
+    return this.#objects.stats()
+  }
+
+  /** Where every thread of the worker is now, whatever it is busy with while Python runs; see `RemoteThread`. */
+  stacks(options: WaitOptions = {}): Promise<RemoteThread[]> {
+    return stacksOf(this, this.#session, options)
+  }
+
+  /** The exception that ended a call or an exec last, with the variables of its frames; undefined when none has. Only the last one is kept. */
+  postMortem(options: WaitOptions = {}): Promise<PostMortem | undefined> {
+    return postMortemOf(this, this.#session, options)
+  }
+
+  /**
+   * Has `callback` called with what the worker logs from now on, and with its warnings; one after the other, a promise that it
+   * returns is awaited. Logging there never waits: beyond a thousand records that nobody has taken, records are dropped and counted.
+   */
+  onLog(
+    callback: (record: LogRecord) => void | Promise<void>,
+    options: LogOptions = {},
+  ): Promise<LogSubscription> {
+    return followLog(this, this.#session, callback, options)
   }
 
   /** Copies a file or folder of this machine, or bytes, to the worker's; see `putFiles`. */
@@ -68,6 +243,16 @@ export class Gateway extends CoreGateway {
    */
   provide(options: ProvideOptions): void {
     provide(this, options)
+  }
+
+  /** @internal What stands for objects of the worker, and for functions, where they may be sent. */
+  protected override referenceTo(object: object): Reference | undefined {
+    return this.#objects.markOf(object)
+  }
+
+  /** @internal */
+  protected override referred(kind: string, id: number): unknown {
+    return this.#objects.marked(kind, id)
   }
 }
 

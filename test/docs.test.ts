@@ -187,7 +187,9 @@ describe('figures and tables', () => {
       ([, name, code]) => `${name} ${code}`,
     )
     const classes = [
-      ...textOf('src/errors.ts').matchAll(/^export class (\w+Error) [\s\S]*?readonly code = '(ERR_\w+)'/gm),
+      ...(textOf('src/errors.ts') + textOf('src/remote-error.ts')).matchAll(
+        /^export class (\w+Error) [\s\S]*?readonly code = '(ERR_\w+)'/gm,
+      ),
     ]
     expect(rows.sort()).toEqual(classes.map(([, name, code]) => `${name} ${code}`).sort())
   })

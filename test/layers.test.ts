@@ -15,6 +15,7 @@ const modules = new Map(sources.filter((path) => path.endsWith('.ts')).map((path
 
 const layers = new Map([
   ['remote-failure.ts', 0],
+  ['remote-error.ts', 0],
   ['tendril-error.ts', 0],
   ['errors.ts', 0],
   ['protocol', 1],
@@ -28,7 +29,10 @@ const layers = new Map([
   ['cli', 8],
 ])
 const featureLayer = 6
-const featuresOf = new Map([['testrun', ['pool', 'rsync']]])
+const featuresOf = new Map([
+  ['testrun', ['pool', 'rsync']],
+  ['proxies', ['calls']],
+])
 
 function layerOf(path: string): number {
   return layers.get(unitOf(path)) ?? featureLayer

@@ -11,7 +11,7 @@ from itertools import repeat
 from operator import attrgetter, itemgetter
 
 from _tendril import BYTES, DATA, MORE, PY2, FairLock, Importer, Mailbox, Worker, _thread, channel, os, signal, worker
-from _tendril.session import Session, commands, operations, session
+from _tendril.session import Call, Session, commands, operations, session
 
 if PY2:
     from itertools import imap as map, izip as zip
@@ -37,6 +37,7 @@ def interrupt(number):
         call = session.running.get(number)
         if call is not None:
             call.interrupted = True
+            note(call)
             _thread.start_new_thread(pursue, (call,))
         elif number > session.arrived:
             session.ahead.add(number)
@@ -45,18 +46,26 @@ def interrupt(number):
         session.tell(['dequeued', number])
 
 
+def note(call):
+    """By whoever reads: should that be the thread in question, it reads no more, and should it begin to read, it meets the note."""
+    with mutex:
+        if session.running.get(call.number) is call and call.thread is not None:
+            struck[call.thread] = call
+            worker.read_some, worker.write_frame, worker.sleep = read_some, write_frame, sleep
+
+
 def pursue(call):
     """A thread of its own: until the interrupt has been raised, or the call is over."""
-    is_new, pause = True, 0.001
-    while strike(call, is_new):
+    pause = 0.001
+    while strike(call):
         time.sleep(pause)
-        is_new, pause = False, min(pause * 1.5, 0.05)
+        pause = min(pause * 1.5, 0.05)
     with mutex:
         if not struck and 'sleep' in worker.__dict__:
             del worker.read_some, worker.write_frame, worker.sleep
 
 
-def strike(call, is_new):
+def strike(call):
     """Tries once; whether it is to be tried again."""
     with mutex:
         if session.running.get(call.number) is not call:
@@ -66,9 +75,6 @@ def strike(call, is_new):
             if call.cancel is not None:
                 call.cancel()
             return call.cancel is None
-        if is_new:
-            struck[thread] = call
-            worker.read_some, worker.write_frame, worker.sleep = read_some, write_frame, sleep
         if struck.get(thread) is not call:
             return False
         frame = sys._current_frames().get(thread)
@@ -78,7 +84,8 @@ def strike(call, is_new):
             send_signal()
         elif is_interruptible(frame, call) and (send_signal() if callable(own_handler) else raise_at(thread, frame)):
             del struck[thread]
-        elif set_exception is None and is_new:
+        elif set_exception is None and not call.is_told:
+            call.is_told = True
             session.tell(['deaf', call.number, 'its Python cannot interrupt what runs beside the main thread'])
         return True
 
@@ -237,6 +244,7 @@ def close(call, reply):
     return [call.number, None]
 
 
+Call.is_told = False
 set_exception, clear_exception = find_api()
 worker.on_interrupt = on_interrupt
 Session.settle, Session.settle_late, Session.close = [staticmethod(function) for function in (settle, settle_late, close)]

@@ -8,13 +8,14 @@ import time
 import traceback
 from collections import deque
 
-from _tendril import DumpError, Mailbox, _thread, worker
+from _tendril import PY2, DumpError, Mailbox, _thread, worker
 from _tendril.session import Call, unsendable
 
 GATHER = 0.002   # seconds until what has been gathered is sent, by the iterator's own thread between two items
 HELD = 0.003     # by another one, when the next item is long in coming
 MAX_WEIGHT = 4096  # gathered at most: an item counts one, and one more for each member, or 32 bytes of text
 SHIFTS = dict([(kind, 0) for kind in (list, tuple, dict, set, frozenset)] + [(kind, 5) for kind in (bytes, type(u''), bytearray)])
+NEXT = 'next' if PY2 else '__next__'
 
 
 class Bell(Mailbox):
@@ -78,6 +79,8 @@ class Iteration(Items):
     """One over an iterator."""
 
     def __init__(self, session, iterator):
+        if not hasattr(iterator, '__iter__'):
+            iterator = iter(getattr(iterator, NEXT), object())
         Items.__init__(self, session, iterator)
         self.turns, self.is_due, self.is_wanted = _thread.allocate_lock(), False, False
         self.most = 1
@@ -105,20 +108,23 @@ class Iteration(Items):
                 worker.tasks.put(None)
         with self.turns:
             self.is_due = (goes_on or self.is_wanted) and not self.is_over
-        if self.is_due:
+        if self.is_due and self.channel._closed:
+            self.turn()
+        elif self.is_due:
             self.session.scheduler.again((self.turn, None))
 
     def produce(self):
         """Until the window is full, somebody waits for this thread (True), or nothing is left to do."""
+        self.flush()
         while not self.channel._closed:
-            self.flush()
             if self.is_done and not self.gathered:
-                return self.is_over or self.end(self.failure)
+                return self.end(self.failure)
             if not self.has_room():
                 return False
-            if self.sent and self.session.scheduler.is_awaited():
-                return True
             self.gather()
+            self.flush()
+            if self.session.scheduler.is_awaited():
+                return True
         self.close()
 
     def gather(self):

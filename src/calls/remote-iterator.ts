@@ -1,5 +1,6 @@
 /** What comes of a call whose result is an iterator: its items, as they are asked for (PROTOCOL.md §11). Twin: iterators.py. */
-import { type Channel, EndOfChannelError } from '../core.js'
+import { type Channel, EndOfChannelError, RemoteError } from '../core.js'
+import { unsendable } from './call-errors.js'
 
 /** Closes the channels of iterators that nobody holds any more. */
 const dropped = new FinalizationRegistry<Channel>((channel) => void channel.close())
@@ -38,9 +39,11 @@ export class RemoteIterator<T = unknown> implements AsyncIterableIterator<T, und
   next(): Promise<IteratorResult<T, undefined>> {
     if (this.#last === undefined && this.#at < this.#items.length) return Promise.resolve(this.#take())
     const turn = this.#last === undefined ? this.#wait() : this.#last.then(() => this.#wait())
-    const last = turn.catch(() => undefined).then(() => {
-      if (this.#last === last) this.#last = undefined
-    })
+    const last = turn
+      .catch(() => undefined)
+      .then(() => {
+        if (this.#last === last) this.#last = undefined
+      })
     this.#last = last
     return turn
   }
@@ -75,6 +78,7 @@ export class RemoteIterator<T = unknown> implements AsyncIterableIterator<T, und
         this.#at = 0
       } catch (error) {
         this.#end()
+        if (error instanceof RemoteError) throw unsendable(error)
         if (!(error instanceof EndOfChannelError)) throw error
       }
     }

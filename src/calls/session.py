@@ -11,6 +11,7 @@ from _tendril import DATA, ITEM_OVERHEAD, NAMES, PLAIN, PROTOCOL, PY2, SCALARS, 
 from _tendril import pickle, worker
 from _tendril.scheduling import Scheduler
 
+
 class Operations(dict):
     def __missing__(self, name):
         __import__('_tendril.' + name.partition('.')[0])  # it says what it can do
@@ -96,8 +97,8 @@ class Session(object):
             self.printed = poll.poll
 
     def open(self):
-        divert(self.requests, self.take_request)
-        divert(self.control, self.take_command)
+        divert(self.requests, Inbox(self.take_request))
+        divert(self.control, Inbox(self.take_command))
 
     # What arrives.
 
@@ -213,7 +214,11 @@ class Session(object):
             sys.stderr.flush()
         except Exception:  # there may be none, and user code may have put anything in its place
             pass
-        if self.printed is None or self.printed(0):
+        try:
+            is_silent = self.printed is not None and not self.printed(0)
+        except RuntimeError:  # another thread is asking
+            is_silent = False
+        if not is_silent:
             worker.output.drain()
 
 
@@ -222,19 +227,34 @@ def unsendable(error, place='[1]', name='result'):
     found = getattr(error, 'path', '')
     path = name + found[len(place):]
     text = str(error).replace('item' + found, path, 1)
-    return {'type': 'DumpError', 'module': '_tendril', 'message': text, 'path': path, 'args': (), 'traceback': text, 'frames': [],
-            'cause': None}
+    return {'type': 'DumpError', 'module': '_tendril', 'message': text, 'args': (text, path), 'traceback': text, 'frames': [], 'cause': None}
 
 
-def divert(source, take):
-    """Has `take` called with what arrives on a channel, after what has arrived already."""
-    inbox = Inbox(take)
+def aside(own, module, function, *args):
+    """Has a function of a module of ours called in a thread of its own, whatever the others do; it speaks on a channel of its own."""
+    def run():
+        failure = None
+        try:
+            __import__('_tendril.' + module)
+            getattr(sys.modules['_tendril.' + module], function)(own, *args)
+        except BaseException:
+            failure = worker.describe_failure()
+        own._close(failure)
+
+    worker.start_thread(run)
+
+
+commands['aside'] = aside
+
+
+def divert(source, inbox):
+    """Has an inbox take what arrives on a channel, after what has arrived already."""
     with inbox.lock:
         mailbox, source._items = source._items, inbox
         while not inbox.has_come and source._arrived != (mailbox.items[-1][1] if mailbox.items else 0):
             time.sleep(0)  # whoever reads is about to put an item where it would have gone before
         while mailbox.items:
-            take(mailbox.items.popleft())
+            inbox.take(mailbox.items.popleft())
 
 
 def install(requests, control, answers):
@@ -253,4 +273,3 @@ def install(requests, control, answers):
 
     worker.__class__ = CallingWorker
     session = Session(requests, control, answers)
-    session.open()

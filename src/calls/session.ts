@@ -3,24 +3,33 @@
  * first request, in the same write. Twin: session.py.
  */
 import { readFileSync } from 'node:fs'
-import { type Channel, EndOfChannelError, type Gateway, RemoteError, remoteFailureFrom } from '../core.js'
+import { type Channel, type Delivery, EndOfChannelError, type Gateway, GatewayClosedError } from '../core.js'
+import { type CallOptions, canBeAborted, type Over, type Performer, type Reply, sendAbortable } from './aborting.js'
+import { errorOfReply, errorOfRequest, withDelivery } from './call-errors.js'
+import { RemoteIterator } from './remote-iterator.js'
 
 /** What the worker needs for it, in the order of their imports. */
-const modules = ['scheduling', 'session', 'targets']
+const modules = ['scheduling', 'session', 'targets', 'sources', 'iterators', 'coroutines', 'interrupting']
 const INSTALL = `
 from _tendril import session
 session.install(requests, control, answers)
-from _tendril import targets`
+from _tendril import targets, sources, interrupting
+session.session.open()`
 
-/** A reply: the request's number, what it came to, and the failure that it came to instead. A negative number asks something of us. */
-type Reply = readonly [number: number, value: unknown, failure?: unknown]
+// Of what a request is about, in the error of one that was aborted.
+const MAX_TITLE = 60
+
+/** Stands for the reply to a request that the worker cannot have read. */
+const notSent: Reply = [0, null]
 
 /** Who is told of requests: whatever keeps what they refer to. */
 export interface RequestWatcher {
   /** A request is about to be encoded. */
   begin(): void
-  /** It has been, or could not be; what this returns is called when it was answered. */
-  end(): (() => void) | undefined
+  /** It has been, and what this returns is called when it was answered; or it could not be. */
+  end(wasSent: boolean): (() => void) | undefined
+  /** The error of one that failed, with what is known of it here. */
+  explain(error: Error): Error
 }
 
 /** The channels of a session that is open. */
@@ -32,7 +41,7 @@ interface Link {
 }
 
 /** One gateway's. */
-export class Session {
+export class Session implements Performer {
   readonly #gateway: Gateway
   readonly #pending = new Map<number, (reply: Reply | undefined) => void>()
   #link: Link | undefined
@@ -41,8 +50,14 @@ export class Session {
   #watcher: RequestWatcher | undefined
   readonly #listeners = new Map<string, (...args: readonly unknown[]) => void>()
 
+  /** The numbers of requests that do not keep the process alive. */
+  readonly #quiet = new Set<number>()
+  readonly #obstacles = new Map<number, string>()
+
   constructor(gateway: Gateway) {
     this.#gateway = gateway
+    for (const name of ['dequeued', 'interrupted']) this.on(name, (number) => this.drop(Number(number)))
+    this.on('deaf', (number, why) => this.#obstacles.set(Number(number), String(why)))
   }
 
   /**
@@ -54,18 +69,40 @@ export class Session {
    */
   async request(operation: string, ...args: readonly unknown[]): Promise<unknown> {
     const link = this.#open()
-    const reply = await this.#send(link, [operation, ...args])
-    return reply === undefined ? this.#explainEnd(link) : this.#valueOf(reply)
+    return this.#outcome(link, await this.#send(link, [operation, ...args]))
+  }
+
+  /** As {@link Session.request}; what `options` say may end it before its time. */
+  requestWith(options: CallOptions | undefined, operation: string, ...args: readonly unknown[]): Promise<unknown> {
+    if (!canBeAborted(options)) return this.request(operation, ...args)
+    return this.#requestAbortable(options, [operation, ...args])
+  }
+
+  async #requestAbortable(options: CallOptions, request: readonly unknown[]): Promise<unknown> {
+    const link = this.#open()
+    const title = `${request[0]}(${JSON.stringify(String(request[1]).slice(0, MAX_TITLE))})`
+    const { reply, why } = await new Promise<Over>((resolve) => {
+      sendAbortable({ gateway: this.#gateway, performer: this, title }, options, request, resolve)
+    })
+    if (why !== undefined) throw why()
+    return this.#outcome(link, reply)
   }
 
   /** As {@link Session.request}, but what cannot be sent is thrown at once. */
   requestNow(operation: string, ...args: readonly unknown[]): Promise<unknown> {
     const link = this.#open()
     const sent = this.#send(link, [operation, ...args])
-    return (async () => {
-      const reply = await sent
-      return reply === undefined ? this.#explainEnd(link) : this.#valueOf(reply)
-    })()
+    return (async () => this.#outcome(link, await sent))()
+  }
+
+  /** Opens it ahead of the first request. */
+  open(): void {
+    this.#open()
+  }
+
+  /** How many requests were not answered yet. */
+  get size(): number {
+    return this.#pending.size
   }
 
   /** Has somebody told of all requests. */
@@ -87,51 +124,103 @@ export class Session {
     }
   }
 
-  #valueOf(reply: Reply): unknown {
-    if (reply.length === 3) throw new RemoteError(remoteFailureFrom(reply[2], this.#gateway.id))
-    return reply[1]
+  #outcome(link: Link, reply: Reply | undefined): unknown {
+    if (reply === undefined || reply === notSent) {
+      return this.#explainEnd(link, reply === undefined ? 'unknown' : 'not-sent')
+    }
+    if (reply.length === 3) {
+      const error = errorOfReply(reply[2], this.#gateway.id)
+      throw this.#watcher?.explain(error) ?? error
+    }
+    return reply.length === 4 ? new RemoteIterator(reply[1] as Channel) : reply[1] // as PROTOCOL.md has it
   }
 
-  async #explainEnd({ installing }: Link): Promise<never> {
-    await installing.waitClose()
+  async #explainEnd({ installing, requests }: Link, delivery: Delivery): Promise<never> {
+    for (const channel of [installing, requests]) {
+      await channel.waitClose().catch((error: unknown) => {
+        throw withDelivery(error, delivery)
+      })
+    }
     throw new EndOfChannelError('the session was closed by the worker')
   }
 
-  #send({ requests }: Link, request: readonly unknown[]): Promise<Reply | undefined> {
+  #send(_: Link, request: readonly unknown[]): Promise<Reply | undefined> {
+    let settle: (reply: Reply | undefined) => void = () => undefined
+    const reply = new Promise<Reply | undefined>((resolve) => {
+      settle = resolve
+    })
+    this.send(request, settle)
+    return reply
+  }
+
+  /** @internal Sends a request, and gives its number. One that is quiet does not keep the process alive. */
+  send(request: readonly unknown[], onReply: (reply: Reply | undefined) => void, isQuiet = false): number {
+    const { requests } = this.#open()
     this.#watcher?.begin()
     const taken = this.#encode(requests, request)
-    const onAnswered = this.#watcher?.end()
+    const onAnswered = this.#watcher?.end(true)
     const number = ++this.#sent
-    this.#release ??= requests.hold()
-    return new Promise((resolve) => {
-      this.#pending.set(number, onAnswered === undefined ? resolve : (reply) => {
-        onAnswered()
-        resolve(reply)
-      })
-      if (taken !== true) taken.catch(() => this.#settle(number, undefined))
-    })
+    if (isQuiet) this.#quiet.add(number)
+    else this.#release ??= requests.hold()
+    this.#pending.set(
+      number,
+      onAnswered === undefined
+        ? onReply
+        : (reply) => {
+            onAnswered()
+            onReply(reply)
+          },
+    )
+    if (taken !== true) taken.catch(() => this.drop(number))
+    return number
+  }
+
+  /** @internal Says what must not wait behind requests. */
+  command(...command: readonly unknown[]): void {
+    try {
+      const taken = this.#open().control.sendNow(command)
+      if (taken !== true) taken.catch(() => undefined)
+    } catch (error) {
+      if (!(error instanceof GatewayClosedError)) throw error // with whom the requests have ended
+    }
+  }
+
+  /** @internal Nobody waits for the reply to a request any more. */
+  drop(number: number): void {
+    this.#settle(number, undefined)
+  }
+
+  /** @internal Why a request will not be interrupted, as far as the worker knows. */
+  obstacleTo(number: number): string | undefined {
+    return this.#obstacles.get(number)
   }
 
   #encode(requests: Link['requests'], request: readonly unknown[]): ReturnType<Link['requests']['sendNow']> {
     try {
       return requests.sendNow(request)
     } catch (error) {
-      this.#watcher?.end()?.()
-      throw error
+      this.#watcher?.end(false)
+      throw errorOfRequest(error, request)
     }
   }
 
   #settle(number: number, reply: Reply | undefined): void {
     this.#pending.get(number)?.(reply)
     this.#pending.delete(number)
-    if (this.#pending.size > 0) return
+    if (this.#quiet.size > 0) this.#quiet.delete(number)
+    if (this.#obstacles.size > 0) this.#obstacles.delete(number)
+    if (this.#pending.size > this.#quiet.size) return
     this.#release?.()
     this.#release = undefined
   }
 
   #open(): Link {
-    this.#link ??= this.#openChannels()
-    return this.#link
+    try {
+      this.#link ??= this.#openChannels()
+      return this.#link
+    } catch (error) {
+      throw withDelivery(error, 'not-sent')
+    }
   }
 
   #openChannels(): Link {
@@ -161,7 +250,8 @@ export class Session {
   }
 
   #settleAll(): void {
-    for (const number of [...this.#pending.keys()]) this.#settle(number, undefined)
+    const sent = this.#sent - (this.#link?.requests.unsent ?? 0)
+    for (const number of [...this.#pending.keys()]) this.#settle(number, number > sent ? notSent : undefined)
   }
 }
 

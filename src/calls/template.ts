@@ -3,6 +3,7 @@
  * pushed ahead of its first use (PROTOCOL.md §11). Twin: sources.py.
  */
 import { dedent, type Gateway } from '../core.js'
+import { withDelivery } from './call-errors.js'
 import { callSiteOf } from './call-site.js'
 
 /** The text of a template, and the file that tracebacks name. */
@@ -35,10 +36,18 @@ export class SentTemplates {
     const known = this.#numbers.get(strings)
     if (known !== undefined) return known
     const number = this.#count + 1
-    this.#gateway.push({ [`_tendril.templates.${number}`]: { ...templateOf(strings, tag), package: false } })
+    this.#push(number, templateOf(strings, tag))
     this.#count = number
     this.#numbers.set(strings, number)
     return number
+  }
+
+  #push(number: number, template: Template): void {
+    try {
+      this.#gateway.push({ [`_tendril.templates.${number}`]: { ...template, package: false } })
+    } catch (error) {
+      throw withDelivery(error, 'not-sent')
+    }
   }
 }
 
@@ -54,7 +63,9 @@ function templateOf(strings: TemplateStringsArray, tag: (...args: never[]) => un
 /** As it is written, for Python to read the escapes, but for those without which it could not stand in a template. */
 function textOf(strings: TemplateStringsArray): string {
   if (!Array.isArray(strings?.raw)) {
-    throw new TypeError('py is the tag of a template: write gateway.py`1 + 1`. For text that a variable holds, there is eval')
+    throw new TypeError(
+      'py is the tag of a template: write gateway.py`1 + 1`. For text that a variable holds, there is eval',
+    )
   }
   return strings.raw
     .map((part, at) => (at === 0 ? '' : `_value_${at - 1}`) + part.replace(/\\(`|\$\{)/g, '$1'))

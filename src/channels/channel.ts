@@ -58,9 +58,7 @@ export class Channel<R = unknown, S = unknown, G = unknown> implements AsyncIter
   async send(item: S): Promise<void> {
     const taken = this.sendNow(item)
     if (taken === true) return
-    const release = this.#link.hold()
-    const wasTaken = await taken.finally(release)
-    if (!wasTaken) throw this.#closedError()
+    if (!(await taken.finally(this.#link.hold()))) throw this.#closedError()
   }
 
   /** @internal As `send`, but it throws at once and does not keep the process alive. */
@@ -218,6 +216,11 @@ export class Channel<R = unknown, S = unknown, G = unknown> implements AsyncIter
     return this.#use(arrival)
   }
 
+  /** @internal How many items, those sent last, the transport has not been given in full. */
+  get unsent(): number {
+    return this.#link.unsent()
+  }
+
   /** @internal Keeps the process alive while a receive queue waits. */
   hold(): () => void {
     return this.#link.hold()
@@ -287,9 +290,8 @@ export class Channel<R = unknown, S = unknown, G = unknown> implements AsyncIter
     if (cause instanceof GatewayClosedError || cause instanceof BootstrapError) return cause
     if (cause !== undefined)
       return new ChannelClosedError(`cannot send on ${this}: it has been closed by a failure`, { cause })
-    return new ChannelClosedError(
-      `cannot send on ${this}: ${this.#isClosed ? 'it is closed' : 'its end has been sent'}`,
-    )
+    const detail = this.#isClosed ? 'it is closed' : 'its end has been sent'
+    return new ChannelClosedError(`cannot send on ${this}: ${detail}`)
   }
 
   #endError(): Error {

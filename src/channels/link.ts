@@ -12,6 +12,8 @@ export interface ChannelLink<G> {
   /** Queues an item; true when it has been taken, at once or later, false when the channel closed before. */
   send(item: unknown): true | Promise<boolean>
   sendEnd(): void
+  /** How many items, those sent last, the transport has not been given in full. */
+  unsent(): number
   close(reason: string | undefined): void
   /** Keeps the process alive while somebody waits; the function returned lets go. */
   hold(): () => void

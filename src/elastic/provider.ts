@@ -2,8 +2,7 @@
  * Gives one gateway the modules that its code imports. The worker is told the top-level names (in a PUSH, which keeps its place
  * ahead of all that is executed later), and asks for the rest over a channel, which is answered in the order of the questions.
  */
-import { readFileSync } from 'node:fs'
-import { type ChannelOf, dumps, type Gateway } from '../core.js'
+import { type ChannelOf, dumps, equip, type Gateway } from '../core.js'
 import { type Answer, packAnswer } from './answer.js'
 import { Library, topOf } from './library.js'
 import { isSameIndex, type TopIndex } from './module-index.js'
@@ -21,10 +20,6 @@ const PIECE_BYTES = 128 * 1024
 /** Of what nobody waits for yet: long enough to travel as mere bytes, which costs less before the worker has said what it reads. */
 const AHEAD_PIECE_BYTES = 1024 * 1024
 
-const pythonFiles = ['elastic', 'shelf', 'imports', 'provided', 'resources']
-
-let pythonSources: Parameters<Gateway['push']>[0] | undefined
-
 /** One gateway's end of it. */
 export class Provider {
   readonly #gateway: Gateway
@@ -41,8 +36,7 @@ export class Provider {
   constructor(gateway: Gateway) {
     this.#gateway = gateway
     this.#channel = gateway.newChannel()
-    pythonSources ??= readPythonSources()
-    gateway.push(pythonSources)
+    equip(gateway, import.meta.url, ['elastic', 'shelf', 'imports', 'provided', 'resources'])
     void this.#serve()
   }
 
@@ -169,17 +163,4 @@ function parseRequest(value: unknown): Request | undefined {
   if (Array.isArray(modules) && modules.every((name) => typeof name === 'string')) return { id, modules }
   if (typeof top === 'string' && (typeof file === 'string' || file === null)) return { id, top, file }
   return undefined
-}
-
-function readPythonSources(): Parameters<Gateway['push']>[0] {
-  return Object.fromEntries(
-    pythonFiles.map((name) => [
-      `_tendril.${name}`,
-      {
-        file: `<tendril>/${name}.py`,
-        source: readFileSync(new URL(`./${name}.py`, import.meta.url), 'utf8'),
-        package: false,
-      },
-    ]),
-  )
 }

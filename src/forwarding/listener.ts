@@ -1,7 +1,6 @@
 /** What both kinds of listener are, and need. */
-import { readFileSync } from 'node:fs'
 import type { Duplex } from 'node:stream'
-import { type Channel, equipCarrier, type Gateway } from '../core.js'
+import { type Channel, equip, equipCarrier, type Gateway } from '../core.js'
 import type { Place } from './address.js'
 import type { Connections } from './connections.js'
 
@@ -33,8 +32,6 @@ export function dropWhenCut(stream: Duplex, channel: Channel, control: Channel):
   })
 }
 
-const equipped = new WeakSet<Gateway>()
-
 /** Starts the worker's half of a forward, which goes on behind `control` when the task has ended. Resolves when it has started. */
 export function startRemote(
   gateway: Gateway,
@@ -42,11 +39,7 @@ export function startRemote(
   kwargs: { readonly control: Channel; readonly [name: string]: unknown },
 ): Promise<void> {
   equipCarrier(gateway)
-  if (!equipped.has(gateway)) {
-    const source = readFileSync(new URL('./forward_remote.py', import.meta.url), 'utf8')
-    gateway.push({ '_tendril.forward_remote': { file: '<tendril>/forward_remote.py', source, package: false } })
-    equipped.add(gateway)
-  }
+  equip(gateway, import.meta.url, ['forward_remote'])
   const text = `from _tendril.forward_remote import ${half}\n${half}(${Object.keys(kwargs).join(', ')})`
   return gateway.remoteExec(text, kwargs).waitClose()
 }

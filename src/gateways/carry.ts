@@ -1,20 +1,15 @@
 /** Has one gateway's worker start a process beside it, or connect from there, and carry the bytes: what `via=` is, and crowded hosts need. */
-import { readFileSync } from 'node:fs'
 import type { Channel } from '../channels/channel.js'
 import { openChannelTransport } from '../transports/channel.js'
 import type { Command } from '../transports/origin.js'
 import type { TcpOptions } from '../transports/tcp.js'
 import type { Transport } from '../transports/transport.js'
+import { equip } from './equip.js'
 import type { Gateway } from './gateway.js'
-
-const equipped = new WeakSet<Gateway>()
 
 /** Pushes `_tendril.via_remote`, which carries processes and connections, unless the gateway has it. */
 export function equipCarrier(carrier: Gateway): void {
-  if (equipped.has(carrier)) return
-  const source = readFileSync(new URL('./via_remote.py', import.meta.url), 'utf8')
-  carrier.push({ '_tendril.via_remote': { file: '<tendril>/via_remote.py', source, package: false } })
-  equipped.add(carrier)
+  equip(carrier, import.meta.url, ['via_remote'])
 }
 
 /**

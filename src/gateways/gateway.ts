@@ -77,7 +77,7 @@ export class Gateway implements AsyncDisposable {
       onDrain: () => this.#writer.onDrain(),
       onEnd: (end) => this.#onEnd(end),
     })
-    opening.begin((fault) => this.#fail(fault))
+    opening.begin((fault) => this.fail(fault))
     this.#connection.sendPush(earlyExtras())
     this.#connection.sendSetup(this.#encode(setupOf(id, spec)))
   }
@@ -137,14 +137,13 @@ export class Gateway implements AsyncDisposable {
    */
   terminate(options: { readonly timeout?: number } = {}): Promise<TerminateReport> {
     const release = this.#keepAlive.hold()
-    const report = terminate(this, options.timeout, {
+    return terminate(this, options.timeout, {
       ask: (graceMs) => {
         this.#connection.sendTerminate(graceMs)
         if (this.#lifetime.ask()) this.#cut()
       },
       kill: (signal) => this.#transport.kill(signal),
-    })
-    return report.finally(release)
+    }).finally(release)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -205,12 +204,12 @@ export class Gateway implements AsyncDisposable {
     try {
       this.#connection.receive(chunk)
     } catch (error) {
-      this.#fail(error instanceof Error ? error : new ProtocolError(String(error)))
+      this.fail(error instanceof Error ? error : new ProtocolError(String(error)))
     }
   }
 
-  /** The link is of no more use: everybody learns why when the far end has gone. */
-  #fail(fault: Error): void {
+  /** @internal The link is of no more use: everybody learns why when the far end has gone. */
+  fail(fault: Error): void {
     this.#lifetime.fail(fault)
     this.#cut()
   }
@@ -269,6 +268,7 @@ export class Gateway implements AsyncDisposable {
         })
       },
       sendEnd: () => this.#connection.sendEnd(id),
+      unsent: () => this.#connection.unsent(id),
       close: (reason) => this.#connection.close(id, reason === undefined ? undefined : this.#encode(reason)),
       hold: () => this.#keepAlive.hold(),
     }

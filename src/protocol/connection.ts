@@ -97,9 +97,9 @@ export class Connection {
     return lane.id
   }
 
-  /** Whether items may be sent on a channel. */
-  maySend(channel: number): boolean {
-    return this.#lanes.get(channel)?.maySend ?? false
+  /** How many items of a channel, those sent last, no bytes that were taken have in full. */
+  unsent(channel: number): number {
+    return this.#lanes.get(channel)?.unsent ?? 0
   }
 
   /** Sends a small item at once, when nothing stands before it; false when it is to be queued. Most items of a conversation are such. */
@@ -129,7 +129,7 @@ export class Connection {
     onDone: (dropped?: boolean) => void,
     kind: number = Kind.DATA,
   ): void {
-    if (this.maySend(channel)) this.#enqueue(channel, kind, 0, parts, onDone)
+    if (this.#lanes.get(channel)?.maySend) this.#enqueue(channel, kind, 0, parts, onDone)
     else onDone(true)
   }
 
@@ -140,7 +140,7 @@ export class Connection {
 
   /** Says that no more items will be sent, behind those that were. */
   sendEnd(channel: number): void {
-    if (this.maySend(channel)) this.#enqueue(channel, Kind.END, 0, [])
+    if (this.#lanes.get(channel)?.maySend) this.#enqueue(channel, Kind.END, 0, [])
   }
 
   /** Closes a channel, behind the items that were sent on it; `reason` makes it an error for the peer. Twice is no error. */

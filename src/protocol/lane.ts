@@ -34,6 +34,8 @@ const MAX_CHUNKS = 256
 /** The connection's side of one channel. */
 export class Lane {
   readonly id: number
+  /** How many of its items are in the bytes that have been gathered for the next write. */
+  gathered = 0
   /** Whether it stands in the connection's queue of lanes that have something to send. */
   isReady = false
   #state: ChannelState = 'open'
@@ -87,6 +89,11 @@ export class Lane {
   /** Whether an item could go out at once: nothing waits before it, and the window has room. */
   get mayStartNow(): boolean {
     return this.#outbound.length === 0 && this.maySend && this.#sendWindow.hasRoom
+  }
+
+  /** How many items, those sent last, have not been taken to be written; one of which a part has been is one of them. */
+  get unsent(): number {
+    return this.gathered + this.#outbound.length
   }
 
   /** Counts an item that goes out at once. */

@@ -83,6 +83,7 @@ def reduce_dataclass(value):
 BUILTIN = {
     'complex': lambda value: (complex_number, (value.real, value.imag)),
     'range': lambda value: (int_range, value.__reduce__()[1]),
+    'dict_keys': lambda value: (plain_list, (), None, iter(value)),
     'memoryview': lambda value: (base, (Bytes(value.tobytes()) if PY2 else value.tobytes(),)),
     'bytearray': lambda value: (base, (Bytes(value) if PY2 else bytes(value),)),
     # Of subclasses the methods of the builtin are called: their own may do anything.
@@ -103,6 +104,7 @@ if PY2:
         'unicode': lambda value: (base, (u''.join((value,)),)),
         'buffer': lambda value: (base, (Bytes(value),)),
     })
+BUILTIN['dict_values'] = BUILTIN['dict_items'] = BUILTIN['dict_keys']
 REDUCERS = {
     ('datetime', 'datetime'): reduce_datetime,
     ('datetime', 'date'): lambda value: (date, (value.year, value.month, value.day)),
@@ -115,6 +117,8 @@ REDUCERS = {
     ('pathlib._local', 'PurePath'): reduce_path,  # 3.13
     ('array', 'array'): reduce_array,
     ('collections', 'OrderedDict'): lambda value: (ordered_dict, (), None, None, iter(value.items())),
+    ('collections.abc', 'MappingView'): BUILTIN['dict_keys'],
+    ('_abcoll', 'MappingView'): BUILTIN['dict_keys'],  # Python 2
     ('collections', 'deque'): lambda value: (deque, (value.maxlen,), None, iter(value)),
     ('enum', 'Enum'): lambda value: (base, (value.value,)),
     ('numpy', 'ndarray'): reduce_numpy_array,
@@ -134,6 +138,8 @@ def reduce(value, channel_id):
         reducer = REDUCERS.get((ancestor.__module__, ancestor.__name__))
         if reducer is not None:
             return reducer(value)
+    if hasattr(kind, 'n_sequence_fields'):  # Python 2's sys.version_info and its like are no tuples
+        return base, (tuple(value),)
     number = None if channel_id is None else channel_id(value)
     if number is None:
         raise DumpError('%s has no wire type. Convert it first.' % _name(kind))

@@ -16,6 +16,8 @@ export class Turns {
   readonly #control: Uint8Array[] = []
   readonly #ready: Lane[] = []
   readonly #outgoing = new Outgoing()
+  // Whose items are in the bytes that have been gathered.
+  readonly #gathering: Lane[] = []
   // What is in the bytes that were taken last: it has left when their owner comes for more.
   readonly #taken: Outbound[] = []
   #batch: Batch | undefined
@@ -39,6 +41,7 @@ export class Turns {
     if (item.length > SMALL_BYTES || !this.#mayGather(lane)) return false
     this.#sealBatch()
     this.#gatherControl()
+    this.#count(lane)
     lane.countStarted(item.length)
     this.#outgoing.header(Kind.DATA, 0, lane.id, item.length)
     this.#outgoing.append(item)
@@ -54,6 +57,7 @@ export class Turns {
       this.#batch = new Batch(lane)
     }
     this.#batch.add(item)
+    this.#count(lane)
     if (this.#batch.isFull) this.#sealBatch()
     return true
   }
@@ -70,6 +74,8 @@ export class Turns {
       lane.isReady = false
       if (lane.canAdvance) this.#advance(lane)
     }
+    for (const lane of this.#gathering) lane.gathered = 0
+    this.#gathering.length = 0
     return this.#outgoing.take()
   }
 
@@ -77,6 +83,10 @@ export class Turns {
   dropTaken(): void {
     this.#batch = undefined
     for (const outbound of this.#taken.splice(0)) outbound.onDone?.(true)
+  }
+
+  #count(lane: Lane): void {
+    if (lane.gathered++ === 0) this.#gathering.push(lane)
   }
 
   #mayGather(lane: Lane): boolean {

@@ -201,3 +201,14 @@ for _function in OURS:
     _tendril.NAMES[__name__, _function.__name__] = _function
 for _module in ('__builtin__', 'builtins'):
     _tendril.NAMES.update({(_module, 'bytes'): plain_bytes, (_module, 'bytearray'): plain_bytearray})
+
+
+def _of_session(name, module):
+    def load(number):
+        __import__('_tendril.' + module)  # puts its own function in the place of this one
+        return _tendril.NAMES['_tendril', name](number)
+    return load
+
+
+for _name, _module in ('Ref', 'references'), ('Lent', 'references'), ('Callback', 'controller'), ('Controller', 'controller'):
+    _tendril.NAMES.setdefault(('_tendril', _name), _of_session(_name, _module))

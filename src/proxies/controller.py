@@ -10,11 +10,13 @@ import weakref
 import _tendril
 from _tendril import NAMES, DumpError, Mailbox, _thread, channel, reducing, session, values, worker
 from _tendril.session import Inbox, divert, operations, read
+from _tendril.targets import namespace
 
 numbers = itertools.count(1)
 waiting = {}    # by number: the Waiter of a call
 callbacks = {}  # by number: Held
 mutex = _thread.allocate_lock()
+ENDING = 'the gateway is ending: the controller does not answer any more'
 
 
 class ControllerError(Exception):
@@ -81,8 +83,12 @@ def callback_with(number):
 
 
 def opened():
-    while session.session is None:  # the task that opens it runs beside this one
+    """The session, once it is open: the task that opens it may run beside this one."""
+    while session.session is None:
         time.sleep(0.001)
+    with mutex:
+        if not isinstance(session.session.answers._items, Answers):
+            divert(session.session.answers, Answers())
     return session.session
 
 
@@ -115,13 +121,15 @@ class Waiter(Mailbox):
         self.on_main = is_main and worker.execmodel == 'main_thread_only'
         if not self.on_main and is_main:
             session.session.scheduler.is_main_stuck = True
+        if worker.leaving:
+            raise IOError(ENDING)
         try:
             session.session.requests.send(request)
         except DumpError as e:
             raise DumpError(str(e).replace('item[2]', 'args', 1).replace('item[3]', 'kwargs', 1))
         entry = self.take_on_main() if self.on_main else worker.wait(self)
         if entry is channel.ENDED:
-            raise IOError('the gateway is ending: the controller does not answer any more')
+            raise IOError(ENDING)
         return entry
 
     def put(self, entry):
@@ -180,9 +188,18 @@ def controller_with(number):
 
 
 for function, name in (callback_with, 'Callback'), (controller_with, 'Controller'):
-    function.__module__, function.__name__ = '_tendril', name
+    function.__module__, function.__name__, function.__qualname__ = '_tendril', name, name
     setattr(_tendril, name, function)
     NAMES['_tendril', name] = function
     values.OURS.append(function)
-reducing.REDUCERS[__name__, 'Callback'] = lambda callback: (callback_with, (callback.number,))
-ControllerError.__module__ = Callback.__module__ = Controller.__module__ = 'tendril'
+for kind in ControllerError, Callback, Controller:
+    kind.__module__ = 'tendril'
+reducing.REDUCERS['tendril', 'Callback'] = lambda callback: (callback_with, (callback.number,))
+
+
+def install(call):
+    """What is executed without a name of its own finds the controller by its name."""
+    namespace.setdefault('controller', controller)
+
+
+operations['controller.install'] = install

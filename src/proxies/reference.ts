@@ -2,7 +2,7 @@
  * Objects of the worker that are held here, by numbers that are chosen here (PROTOCOL.md §11). One is released there when it was
  * disposed of, or collected as garbage, and every request that needs it has been answered. Twin: references.py.
  */
-import { ReferenceError } from '../core.js'
+import { RemoteReferenceError } from '../core.js'
 
 /** An object of the worker, or what will be one. */
 export class Reference {
@@ -78,15 +78,15 @@ export class References {
     return reference
   }
 
-  /** @throws {@link ReferenceError} for a reference that was disposed of, or is of another gateway. */
+  /** @throws {@link RemoteReferenceError} for a reference that was disposed of, or is of another gateway. */
   check(reference: Reference): void {
     if (reference.table !== this) {
-      throw new ReferenceError(
+      throw new RemoteReferenceError(
         `${reference} cannot be used on ${this.#link.name}: its object lives in another process. Send its value.`,
       )
     }
     if (reference.isDisposed) {
-      throw new ReferenceError(`${reference} cannot be used: it was disposed of. Dispose of it after its last use.`)
+      throw new RemoteReferenceError(`${reference} cannot be used: it was disposed of. Dispose of it after its last use.`)
     }
   }
 

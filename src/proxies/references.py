@@ -5,8 +5,9 @@ that is being made waits for it.
 """
 import operator
 import sys
+import types
 
-from _tendril import NAMES, LoadError, Mailbox, _thread, worker
+from _tendril import NAMES, LoadError, Mailbox, _thread, session, worker
 from _tendril.session import operations
 from _tendril.targets import import_and_walk
 
@@ -16,7 +17,7 @@ waiters = {}   # by number: mailboxes of threads that wait for it
 lent = {}      # objects on their way in an item of a channel or a task, which may be read long after they were let go
 mutex = _thread.allocate_lock()
 MISSING = object()
-TEXT = (str, type(u''))
+TEXT, COROUTINE = (str, type(u'')), getattr(types, 'CoroutineType', None)
 
 
 class Failure(object):
@@ -87,6 +88,13 @@ def take_lent(number):
 NAMES.update({('_tendril', 'Ref'): get, ('_tendril', 'Step'): Step, ('_tendril', 'Lent'): take_lent})
 
 
+def stats(call):
+    """What is held here: objects for the controller, functions of the controller, calls of it that wait."""
+    way_back = sys.modules.get('_tendril.controller')
+    callbacks, waiting = (len(way_back.callbacks), len(way_back.waiting)) if way_back else (0, 0)
+    return [len(table), callbacks, waiting, len(session.session.running) - 1]
+
+
 # Requests.
 
 def chain(call, steps, wants):
@@ -106,6 +114,8 @@ def chain(call, steps, wants):
             if has_steps:
                 step = with_results(step, set())
             value = perform(call, value, *step)
+            if type(value) is COROUTINE:
+                value = awaited(value)
             if step[0]:
                 put(table, step[0], value)
         return value if wants == 2 else None
@@ -146,6 +156,12 @@ def perform(call, before, number, base, names, operation, *operands):
     if operation == 'call':
         return target(*operands[0], **operands[1])
     return functions[operation](target, *operands)
+
+
+def awaited(coroutine):
+    import asyncio
+    from _tendril.coroutines import loop
+    return asyncio.run_coroutine_threadsafe(coroutine, loop).result()
 
 
 def with_results(value, seen):
@@ -194,16 +210,6 @@ def leave(manager, message):
     return bool(type(manager).__exit__(manager, ControllerError, error, None))
 
 
-def take(iterator, count):
-    """Up to so many items; fewer when no more will follow."""
-    items = []
-    for item in iterator:
-        items.append(item)
-        if len(items) == count:
-            break
-    return items
-
-
 def name_of_type(value):
     kind = type(value)
     return '%s.%s' % (kind.__module__, getattr(kind, '__qualname__', kind.__name__))
@@ -218,7 +224,9 @@ class Functions(dict):
 
 functions = Functions({
     'get': lambda value: value, 'setattr': setattr, 'delattr': delattr, 'getattr': getattr, 'len': len, 'dir': dir, 'repr': repr,
-    'str': str, 'iter': iter, 'take': take, 'type': name_of_type, 'enter': enter, 'leave': leave,
+    'str': str, 'iter': iter, 'type': name_of_type, 'enter': enter, 'leave': leave,
 })
 
-operations.update({'references.chain': chain, 'references.release': release, 'references.lend': lend})
+operations.update({
+    'references.chain': chain, 'references.release': release, 'references.lend': lend, 'references.stats': stats,
+})

@@ -3,8 +3,8 @@
  * request, and one round trip. Steps leave in the order in which they were written, with what was written then.
  */
 import { DumpError } from '../core.js'
-import { Reference, type References } from './reference.js'
 import { copied } from './operands.js'
+import { Reference, type References } from './reference.js'
 
 /** An attribute's name, or the key of an item. */
 export type Name = string | number
@@ -12,16 +12,18 @@ export type Name = string | number
 /** Where a step starts: at an object, at a dotted name of a module, or nowhere: then it is an operation of the session. */
 export type Base = Reference | string | null
 
-/** What a request is to come to: nothing that anybody waits for, whether it came to be, or the value itself. */
-export type Wanted = 'nothing' | 'success' | 'value'
+/** What a request is to come to, as the worker is told: nothing that anybody waits for, whether it came to be, or the value. */
+export const wanted = { nothing: 0, success: 1, value: 2 } as const
+export type Wanted = (typeof wanted)[keyof typeof wanted]
 
-/** What steps need of the session. */
-export type SendSteps = (steps: readonly unknown[], wants: number) => Promise<unknown>
+/** Sends a request of steps. What it refers to is unpinned when it was answered. @throws {@link DumpError} */
+export type SendSteps = (steps: readonly unknown[], wants: Wanted, pinned: readonly Reference[]) => Promise<unknown>
 
+/** Something that is to be done, and what it will have come to. */
 interface Step {
   readonly result: Reference | undefined
   readonly base: Base
-  readonly wire: readonly unknown[]
+  readonly rest: readonly [names: readonly Name[], operation: string, ...operands: readonly unknown[]]
 }
 
 /** The steps of one gateway. */
@@ -29,7 +31,6 @@ export class Steps {
   readonly #references: References
   readonly #send: SendSteps
   #open: Step[] = []
-  /** What is being encoded now, and by whom it is made. */
   #sending: readonly Step[] = []
 
   constructor(references: References, send: SendSteps) {
@@ -37,68 +38,79 @@ export class Steps {
     this.#send = send
   }
 
-  /** Asks for something, now or with what is asked of its result at once. @returns What its result is called. */
+  /** Asks for something, now or with what is asked of its result at once. @returns What it will be. */
   add(base: Base, names: readonly Name[], operation: string, operands: readonly unknown[]): Reference {
+    this.#check(base)
     const result = this.#references.make()
-    if (this.#fails(base, result)) return result
-    const [operandsNow, areCopies] = copied(operands)
-    this.#push({ result, base, wire: [names, operation, ...operandsNow] })
-    if (areCopies) this.#sendSoon()
-    else this.flush()
+    if (base instanceof Reference && base.failure !== undefined) result.failure = base.failure
+    else this.#write({ result, base, operation, names, operands })
     return result
   }
 
-  /** Asks for a value, and waits for it: nothing is kept of it there. */
+  /** Has something done that nobody waits for: a failure is printed there. @throws {@link DumpError} */
+  tell(base: Base, names: readonly Name[], operation: string, operands: readonly unknown[]): void {
+    this.#check(base)
+    this.#push({ result: undefined, base, rest: [names, operation, ...operands] })
+    this.#flush(wanted.nothing).catch(() => undefined) // the gateway has ended
+  }
+
+  /** Asks for a value and waits for it: nothing of it is kept there. */
   async ask(base: Base, names: readonly Name[], operation: string, operands: readonly unknown[]): Promise<unknown> {
-    if (base instanceof Reference) {
-      this.#references.check(base)
-      if (base.failure !== undefined) throw base.failure
-    }
-    this.#push({ result: undefined, base, wire: [names, operation, ...operands] })
-    return this.#flush('value')
+    this.#check(base)
+    if (base instanceof Reference && base.failure !== undefined) throw base.failure
+    this.#push({ result: undefined, base, rest: [names, operation, ...operands] })
+    return this.#flush(wanted.value)
   }
 
-  /** Waits for a result that was asked for: for its value, or only until it is there. */
-  async settle(result: Reference, wants: 'success' | 'value'): Promise<unknown> {
+  /** Waits for what was asked for: for its value, or only until it is there. */
+  async settle(result: Reference, wants: Wanted): Promise<unknown> {
+    this.#check(result)
     if (this.#open.at(-1)?.result === result) return this.#flush(wants)
-    if (wants === 'value') return this.ask(result, [], 'get', [])
     if (result.failure !== undefined) throw result.failure
-    this.#push({ result: undefined, base: result, wire: [[], 'get'] })
-    return this.#flush('success')
+    this.#push({ result: undefined, base: result, rest: [[], 'get'] })
+    return this.#flush(wants)
   }
 
-  /** Sends what is open: something else is about to be sent. */
+  /** Sends what is open: something else is about to be. */
   flush(): void {
-    if (this.#open.length > 0) this.#flush('nothing').catch(() => undefined) // it is said of each result
+    if (this.#open.length === 0) return
+    try {
+      this.#flush(wanted.nothing).catch(() => undefined)
+    } catch {
+      // whoever uses a result is told
+    }
   }
 
-  /** The place of a result among the steps that are being sent; undefined when it is not one of theirs. */
+  /** Whether it is the result of a step of the request that is being encoded. */
   isBeingSent(reference: Reference): boolean {
     return this.#sending.some(({ result }) => result === reference)
+  }
+
+  #check(base: Base): void {
+    if (base instanceof Reference) this.#references.check(base)
+  }
+
+  #write(step: { result: Reference; base: Base; operation: string; names: readonly Name[]; operands: readonly unknown[] }): void {
+    const { result, base, operation, names } = step
+    const [operands, areCopies] = copied(step.operands)
+    result.pin()
+    this.#push({ result, base, rest: [names, operation, ...operands] })
+    if (!areCopies) this.flush()
+    else if (this.#open.length === 1) this.#sendSoon(this.#open)
   }
 
   #push(step: Step): void {
     const last = this.#open.at(-1)
     if (last !== undefined && (last.result === undefined || step.base !== last.result)) this.flush()
-    if (step.base instanceof Reference) this.#references.check(step.base)
+    if (step.base instanceof Reference) step.base.pin()
     this.#open.push(step)
   }
 
-  /** Whether what it starts from is known to have failed: then it fails of the same. */
-  #fails(base: Base, result: Reference): boolean {
-    if (!(base instanceof Reference)) return false
-    this.#references.check(base)
-    result.failure = base.failure
-    return base.failure !== undefined
-  }
-
-  /** Two turns of the microtask queue: by then an `await` that was written with the step has said that it waits. */
-  #sendSoon(): void {
-    if (this.#open.length > 1) return
-    const [first] = this.#open
+  /** Two turns of the microtask queue from now: by then an `await` that was written with the step has said that it waits. */
+  #sendSoon(steps: readonly Step[]): void {
     queueMicrotask(() =>
       queueMicrotask(() => {
-        if (this.#open[0] === first) this.flush()
+        if (this.#open === steps) this.flush()
       }),
     )
   }
@@ -106,20 +118,49 @@ export class Steps {
   #flush(wants: Wanted): Promise<unknown> {
     const steps = this.#open
     this.#open = []
+    return this.#sendAll(steps, wants)
+  }
+
+  #sendAll(steps: readonly Step[], wants: Wanted): Promise<unknown> {
+    const wire = steps.map(({ result, base, rest }, at) => [result?.id ?? 0, at > 0 ? 0 : startOf(base), ...rest])
     this.#sending = steps
-    const outer = steps[0]?.base
-    if (outer instanceof Reference) outer.pin()
     try {
-      const wire = steps.map(({ result, base, wire: rest }, at) => [result?.id ?? 0, at > 0 ? 0 : wireOf(base), ...rest])
-      return this.#send(wire, wantedCodes[wants])
+      return this.#send(wire, wants, pinnedBy(steps))
+    } catch (error) {
+      throw this.#refuse(steps, error)
     } finally {
       this.#sending = []
     }
   }
+
+  /** What comes before a step that cannot be sent is sent all the same; what comes behind it fails of the same. */
+  #refuse(steps: readonly Step[], error: unknown): Error {
+    const [index, failure] = explain(error, steps)
+    const before = steps.slice(0, index)
+    const others = steps.slice(index)
+    for (const { result } of others) if (result !== undefined) result.failure = failure
+    for (const reference of pinnedBy(others)) reference.unpin()
+    if (before.length > 0) this.#sendAll(before, wanted.nothing).catch(() => undefined)
+    return failure
+  }
 }
 
-const wantedCodes: Readonly<Record<Wanted, number>> = { nothing: 0, success: 1, value: 2 }
-
-function wireOf(base: Base): number | string | null {
+function startOf(base: Base): number | string | null {
   return base instanceof Reference ? base.id : base
+}
+
+/** What must not be released before the request was answered. */
+function pinnedBy(steps: readonly Step[]): Reference[] {
+  return steps.flatMap(({ base, result }) => [base, result]).filter((reference) => reference instanceof Reference)
+}
+
+/** The step at fault, and the error as whoever wrote it can read it. */
+function explain(error: unknown, steps: readonly Step[]): [index: number, failure: Error] {
+  const failure = error instanceof Error ? error : new Error(String(error))
+  const [place, step, operand] = /^item\[1\]\[(\d+)\]\[(\d+)\]/.exec(error instanceof DumpError ? error.path : '') ?? []
+  if (!(error instanceof DumpError) || place === undefined) return [0, failure]
+  const names = steps[Number(step)]?.rest[1] === 'call' ? ['args', 'kwargs'] : []
+  const name = names[Number(operand) - 4] ?? 'value'
+  const path = error.path.replace(place, name)
+  return [Number(step), new DumpError(error.message.replace(error.path, () => path), { path, cause: error.cause })]
 }

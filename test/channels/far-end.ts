@@ -26,6 +26,7 @@ export class FarEnd {
         return this.taken
       },
       sendEnd: note('sendEnd'),
+      unsent: () => 0,
       close: note('close'),
       hold: () => {
         this.holds++

@@ -1,0 +1,54 @@
+/** Modules of the worker of which only some functions can be called; their state stays between calls. Twin: service.py. */
+import { readSource, type Source } from '../core.js'
+import type { Kwargs } from './kwargs.js'
+import { splitArguments } from './kwargs.js'
+
+/** What a service is made with. */
+export interface ServiceOptions<T> {
+  /** The functions that can be called. No other name of the module can be reached. */
+  readonly expose: readonly (keyof T & string)[]
+}
+
+/** The functions of a service, and nothing else. The last argument may be made by `kwargs`. */
+export type Service<T> = AsyncDisposable & {
+  readonly [K in keyof T]: T[K] extends (...args: infer A) => infer R
+    ? (...args: [...A, ...kwargs: Kwargs<object>[]]) => Promise<Awaited<R>>
+    : never
+} & {
+  /** Lets go of the module. */
+  dispose(): Promise<void>
+}
+
+/** Has something done by the worker. */
+export type Ask = (operation: string, ...args: readonly unknown[]) => Promise<unknown>
+
+/** Names that an object of a promise's or of ours has already. */
+const RESERVED = ['then', 'dispose']
+
+let made = 0
+
+/** Starts a service. */
+export async function startService<T>(ask: Ask, source: Source, options: ServiceOptions<T>): Promise<Service<T>> {
+  const names = checked(options?.expose)
+  const { source: text, file, function: functionName } = readSource(source)
+  if (functionName !== null) throw new TypeError(`a service is a whole module: expose ${functionName} instead`)
+  const number = ++made
+  await ask('service.start', number, text, file, names)
+  const stop = async (): Promise<void> => void (await ask('service.stop', number))
+  const functions = names.map((name) => [
+    name,
+    async (...args: readonly unknown[]) => ask('service.call', number, name, ...splitArguments(args)),
+  ])
+  const service: object = Object.assign(Object.create(null), Object.fromEntries(functions))
+  Object.defineProperties(service, { dispose: { value: stop }, [Symbol.asyncDispose]: { value: stop } })
+  return Object.freeze(service) as Service<T> // what it exposes is what the caller says
+}
+
+function checked(names: readonly string[] | undefined): readonly string[] {
+  if (!Array.isArray(names) || names.length === 0) {
+    throw new TypeError("a service needs the names of its functions: { expose: ['lookup'] }")
+  }
+  const reserved = names.find((name) => RESERVED.includes(name))
+  if (reserved !== undefined) throw new TypeError(`a service cannot expose ${reserved}: it has that name already`)
+  return names
+}

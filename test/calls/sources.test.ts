@@ -1,0 +1,256 @@
+// Python as text and as templates: values, namespaces, tracebacks, threads.
+import { readFileSync } from 'node:fs'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type Gateway, Group, RemoteError } from '../../src/index.js'
+import { pythons, pythons3 } from './pythons.js'
+
+const group = new Group()
+afterAll(() => group.terminate())
+
+/** The number of the line of this file that holds a text. */
+function lineOf(text: string): number {
+  const lines = readFileSync(import.meta.filename, 'utf8').split('\n')
+  return lines.findIndex((line) => line.includes(text) && !line.includes('lineOf')) + 1
+}
+
+async function failureOf(call: Promise<unknown>): Promise<RemoteError> {
+  const error = await call.catch((caught: unknown) => caught)
+  if (!(error instanceof RemoteError)) throw new Error(`no RemoteError: ${String(error)}`)
+  return error
+}
+
+describe.each(pythons)('$name', ({ name, command }) => {
+  let gateway: Gateway
+  beforeAll(async () => {
+    gateway = await group.makeGateway(`popen//python=${command}`)
+  })
+
+  it('evaluates an expression with names', async () => {
+    expect(await gateway.eval('a + b', { a: 1, b: 2 })).toBe(3)
+    expect(await gateway.eval('a + b', { b: 'x', a: 'y' })).toBe('yx')
+    expect(await gateway.eval('1 + 1')).toBe(2)
+    expect(await gateway.eval('1 + 1', null)).toBe(2)
+  })
+
+  it('gives the value of the last of several statements, as a notebook does', async () => {
+    expect(
+      await gateway.eval(`
+        total = 0
+        for i in range(5):
+            total += i
+        total
+      `),
+    ).toBe(10)
+    expect(await gateway.eval('unused = 1')).toBe(null)
+    expect(await gateway.eval('')).toBe(null)
+    expect(await gateway.eval('# nothing')).toBe(null)
+  })
+
+  it('keeps what is assigned, defined and imported, and not the names', async () => {
+    await gateway.eval('import os.path as p; from os import sep as s\nkept = given\ndef triple(n): return 3 * n\nclass K: v = given', {
+      given: 7,
+    })
+    expect(await gateway.eval('[kept, triple(kept), K.v, s == p.sep]')).toEqual([7, 21, 7, true])
+    expect((await failureOf(gateway.eval('given'))).message).toBe("NameError: name 'given' is not defined")
+    expect(await gateway.call('triple', [2])).toBe(6)
+    expect(await gateway.get('kept')).toBe(7)
+    expect(await gateway.eval('given = given + 1; given', { given: 1 })).toBe(2)
+    expect((await failureOf(gateway.eval('given'))).type).toBe('NameError')
+  })
+
+  it('keeps names that loops, with, except and del bind', async () => {
+    await gateway.eval(
+      `
+      for loop in [1, x]: pass
+      try: raise ValueError('v')
+      except ValueError as e: message = str(e)
+      import io
+      with io.BytesIO(b'ab') as file: content = len(file.read())
+      gone = 1
+      del gone
+    `,
+      { x: 2 },
+    )
+    expect(await gateway.eval('[loop, message, content]')).toEqual([2, 'v', 2])
+    expect((await failureOf(gateway.eval('gone'))).type).toBe('NameError')
+  })
+
+  it('lets nested scopes see the values', async () => {
+    const [n, rows] = [3, [1, 2, 3, 4]]
+    expect(await gateway.py`[row * ${n} for row in ${rows} if row < ${n}]`).toEqual([3, 6])
+    expect(await gateway.py`(lambda: (lambda: ${n})())()`).toBe(3)
+    expect(await gateway.py`list(map(lambda row: [row for _ in range(${n})], ${[1]}))`).toEqual([[1, 1, 1]])
+    await gateway.py`
+      def closed():
+          return ${n} * 2
+    `
+    expect(await gateway.call('closed')).toBe(6)
+  })
+
+  it('never takes a value for text', async () => {
+    const evil = "'; import os; os._exit(1) #"
+    expect(await gateway.py`${evil}`).toBe(evil)
+    expect(await gateway.py`len(${evil})`).toBe(evil.length)
+    const key = 'x=__import__("os")._exit(1)'
+    expect((await failureOf(gateway.eval('1', { [key]: 1 }))).message).toContain('no Python name')
+  })
+
+  it('says so when a value stands in a string, a comment or a name', async () => {
+    const misplaced = [gateway.py`"hello ${1}"`, gateway.py`1 # ${2}`, gateway.py`abc${3}`]
+    for (const call of misplaced) expect((await failureOf(call)).message).toContain('ValueError: value 0 of the template')
+  })
+
+  it('leaves escapes to Python', async () => {
+    expect(await gateway.py`"a\nb\\" + '\x41'`).toBe('a\nb\\A')
+    expect(await gateway.py`len("\`\${")`).toBe(3)
+  })
+
+  it('takes lines from right behind the backtick, in blocks and after them', async () => {
+    expect(await gateway.py`total = 0
+      for i in range(${3}):
+          total += i
+      total`).toBe(3)
+    expect(await gateway.py`for i in range(${3}):
+      x = i`).toBe(null)
+    expect(await gateway.py`for i in range(${3}):
+          x = i
+      x`).toBe(2)
+  })
+
+  it('names the line of the template in tracebacks', async () => {
+    const { frames, traceback, stack } = await failureOf(gateway.py`
+      text = ${'x'}
+      number = int(text)  # here it fails
+    `)
+    const line = lineOf('# here it fails')
+    expect(frames).toEqual([
+      { file: import.meta.filename, line, name: '<module>', text: 'number = int(text)  # here it fails' },
+    ])
+    expect(traceback).toContain(`File "${import.meta.filename}", line ${line}, in <module>`)
+    expect(stack).toContain('number = int(text)')
+  })
+
+  it('names the line of what a template defined, and of one in one line', async () => {
+    await gateway.py`
+      def broken(n):
+          return n / ${0}  # in the function
+    `
+    const { frames } = await failureOf(gateway.call('broken', [1]))
+    expect(frames.map(({ file, line, name, text }) => [file, line, name, text])).toEqual([
+      [import.meta.filename, lineOf('# in the function'), 'broken', 'return n / _value_0  # in the function'],
+    ])
+    const { frames: single } = await failureOf(gateway.py`{}["single line"]`)
+    expect(single.at(-1)).toMatchObject({ file: import.meta.filename, line: lineOf('{}["single line"]') })
+  })
+
+  it('names the line of a syntax error', async () => {
+    const error = await failureOf(gateway.py`
+      ok = 1
+      ok ok  # no Python
+    `)
+    expect(error.type).toBe('SyntaxError')
+    expect(error.traceback).toContain(`File "${import.meta.filename}", line ${lineOf('# no Python')}`)
+  })
+
+  it('runs a call site with other values each time', async () => {
+    const square = (n: number): Promise<number> => gateway.py<number>`${n} * ${n}`
+    expect(await Promise.all(Array.from({ length: 100 }, (_, n) => square(n)))).toEqual(
+      Array.from({ length: 100 }, (_, n) => n * n),
+    )
+  })
+
+  it('does not mix the values of two threads in one call site', async () => {
+    const slow = (n: number): Promise<number> => gateway.py<number>`
+      import time
+      time.sleep(0.02)
+      sum([${n} for _ in range(2)]) - ${n}
+    `
+    expect(await Promise.all(Array.from({ length: 12 }, (_, n) => slow(n)))).toEqual(
+      Array.from({ length: 12 }, (_, n) => n),
+    )
+  })
+
+  it('executes text and files in the namespace', async () => {
+    await gateway.execute(`
+      import sys
+      def version():
+          return sys.version_info[0]
+    `)
+    expect(await gateway.call('version')).toBe(name === 'CPython 2.7' ? 2 : 3)
+    await gateway.execute(new URL('../fixtures/defines.py', import.meta.url))
+    expect(await gateway.call('greeting', ['Anne'])).toBe('hello Anne')
+    expect((await failureOf(gateway.call('greeting', [3]))).frames.at(-1)).toMatchObject({ line: 5, name: 'greeting' })
+  })
+
+  it('gives what is executed by name a traceback with that name', async () => {
+    const { frames } = await failureOf(gateway.execute({ text: 'x = 1\nraise ValueError(x)', name: 'setup.py' }))
+    expect(frames).toEqual([{ file: 'setup.py', line: 2, name: '<module>', text: 'raise ValueError(x)' }])
+  })
+
+  it('shows the line of what was evaluated', async () => {
+    const { frames } = await failureOf(gateway.eval('y = 1\ny / 0'))
+    expect(frames).toMatchObject([{ line: 2, name: '<module>', text: 'y / 0' }])
+  })
+})
+
+describe.each(pythons3)('$name', ({ command }) => {
+  let gateway: Gateway
+  beforeAll(async () => {
+    gateway = await group.makeGateway(`popen//python=${command}`)
+  })
+
+  it('takes values into f-strings', async () => {
+    expect(await gateway.py`f"hello {${'Anne'}}!"`).toBe('hello Anne!')
+  })
+
+  it('has star imports in text without values', async () => {
+    expect(await gateway.eval('from math import *\nfloor(1.5)')).toBe(1)
+  })
+
+  it('keeps functions of its own out of nonlocal trouble', async () => {
+    expect(
+      await gateway.py`
+        async def later(): return ${5}
+        def outer():
+            count = ${1}
+            def inner():
+                nonlocal count
+                count += 1
+                return count
+            return inner()
+        outer()
+      `,
+    ).toBe(2)
+  })
+})
+
+describe('what is no source', () => {
+  let gateway: Gateway
+  beforeAll(async () => {
+    gateway = await group.makeGateway(`popen//python=${pythons.at(-2)?.command}`)
+  })
+
+  it.each<[string, (on: Gateway) => Promise<unknown>, string]>([
+    ['py called as a function', (on) => on.py('1 + 1' as never), 'py is the tag of a template'],
+    ['a number evaluated', (on) => on.eval(1 as never), 'what is evaluated must be Python text, not a number'],
+    ['an array of names', (on) => on.eval('1', [] as never), 'the names must be in a plain object'],
+    ['nothing executed', (on) => on.execute(undefined as never), 'what is executed must be Python text or a file, not an undefined'],
+    ['a function of a source', (on) => on.execute({ text: 'x', function: 'f' }), 'execute runs a whole source'],
+    ['a file that is not there', (on) => on.execute({ file: '/nowhere.py' }), 'ENOENT'],
+    ['an empty path', (on) => on.call(''), "a dotted name such as 'os.path.join' is needed, not an empty text"],
+    ['no path', (on) => on.get(undefined as never), "a dotted name such as 'os.path.join' is needed, not an undefined"],
+    ['arguments that are no array', (on) => on.call('len', 'abc' as never), 'the arguments of len must be in an array'],
+    ['keyword arguments in a map', (on) => on.call('dict', [], new Map() as never), 'the keyword arguments of dict must be in a plain object'],
+  ])('%s is refused', async (_, call, message) => {
+    await expect(call(gateway)).rejects.toThrow(message)
+    expect(await gateway.call('len', [[1]])).toBe(1)
+  })
+
+  it.each<[string, (on: Gateway) => Promise<unknown>, string]>([
+    ['an unknown module', (on) => on.call('nosuch.f'), "ModuleNotFoundError: No module named 'nosuch'"],
+    ['an unknown function', (on) => on.call('os.nosuch'), "AttributeError: module 'os' has no attribute 'nosuch'"],
+    ['what is no dotted name', (on) => on.call('os..x'), "ValueError: 'os..x' is no dotted name"],
+  ])('%s is an error of Python', async (_, call, message) => {
+    expect((await failureOf(call(gateway))).message).toContain(message)
+  })
+})
