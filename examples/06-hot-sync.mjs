@@ -14,7 +14,10 @@ const remoteCode = { file: fileURLToPath(new URL('hot_sync.py', import.meta.url)
 
 function digestsOf(root) {
   const paths = readdirSync(root, { recursive: true }).filter((path) => statSync(join(root, path)).isFile())
-  const digest = (path) => createHash('sha256').update(readFileSync(join(root, path))).digest('hex')
+  const digest = (path) =>
+    createHash('sha256')
+      .update(readFileSync(join(root, path)))
+      .digest('hex')
   return Object.fromEntries(paths.map((path) => [path, digest(path)]))
 }
 

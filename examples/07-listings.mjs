@@ -1,5 +1,4 @@
 // Nine short programs that people write against remote Pythons, one after the other on one gateway.
-import { get } from 'node:http'
 import { fileURLToPath } from 'node:url'
 import { makeGateway } from 'tendril'
 
@@ -9,8 +8,7 @@ const gateway = await makeGateway('popen', { onOutput: ({ text }) => prints.push
 const say = (...what) => console.log(...what)
 try {
   say('1. what machine is that?')
-  const { system } = await gateway.modules.platform.uname().value().then(([system]) => ({ system }))
-  say(system !== '', (await gateway.get('sys.version_info'))[0] >= 2, (await gateway.modules.os.getcwd()) !== '')
+  say((await gateway.modules.platform.system()) !== '', (await gateway.get('sys.version_info'))[0] >= 2)
 
   say('2. the same asked of two Pythons at once')
   const other = await makeGateway('popen')
@@ -19,7 +17,7 @@ try {
   await other.terminate()
 
   say('3. a function of a module that only one of us has, with keyword arguments')
-  await gateway.provide({ roots: [here('.')] })
+  gateway.provide({ roots: [here('.')] })
   say(await gateway.call('payroll.get_salary', [], { last: 'Mertz', first: 'David' }))
 
   say('4. a line of Python with values of ours in it')
@@ -52,7 +50,7 @@ try {
     thread.start()`)
   const port = await gateway.eval('server.server_address[1]')
   const forward = await gateway.forward({ localListen: 0, to: `127.0.0.1:${port}` })
-  say(await textOf(`http://127.0.0.1:${forward.port}/`))
+  say(await (await fetch(`http://127.0.0.1:${forward.port}/`)).text())
   await forward.close()
 
   say('7. a call that takes long, and is not waited for')
@@ -71,14 +69,4 @@ try {
   say(await gateway.eval('controller.lookup(7)["name"]'))
 } finally {
   await gateway.terminate()
-}
-
-function textOf(url) {
-  return new Promise((resolve, reject) => {
-    get(url, async (response) => {
-      let text = ''
-      for await (const chunk of response) text += chunk
-      resolve(text)
-    }).on('error', reject)
-  })
 }

@@ -16,13 +16,13 @@ try {
 
   console.log('# objects')
   const words = await gateway.new('collections.OrderedDict')
-  await words.set('one', 1)
-  await words.set('two', 2)
-  console.log(await words.get('two'), await words.length(), await words.value())
+  await words.$setItem('one', 1)
+  await words.update({ two: 2 })
+  console.log(await words.$item('two'), await words.$length(), await words.value())
 
   console.log('# attributes')
   const day = await gateway.new('datetime.date', [2009, 6, 30])
-  console.log(await day.attr('year'), await day.isoformat(), await day.strftime('%A'))
+  console.log(await day.year, await day.isoformat(), await day.strftime('%A'))
 
   console.log('# builtins')
   console.log(await gateway.call('sorted', [[3, 1, 2]], { reverse: true }))
@@ -32,12 +32,11 @@ try {
   console.log('# operators')
   console.log(await gateway.call('operator.add', [40, 2]), await gateway.call('operator.and_', [6, 3]))
   const seven = await gateway.new('fractions.Fraction', [7, 3])
-  console.log(String(await seven.mul(3)), String(await seven.pow(2)), await seven.gt(2))
+  console.log(String(await seven.$op('mul', 3)), String(await seven.$op('pow', 2)), await seven.$op('gt', 2))
 
   console.log('# arithmetic with dates')
   const born = await gateway.new('datetime.date', [1991, 2, 20])
-  const age = await gateway.ref.call('operator.sub', [day, born])
-  console.log(await age.attr('days'))
+  console.log(await day.$op('sub', born).days)
   console.log(await gateway.py`(${day} + __import__('datetime').timedelta(days=${30})).isoformat()`)
 } finally {
   await gateway.terminate()

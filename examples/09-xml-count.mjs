@@ -9,13 +9,18 @@ const [file = here('people.xml'), tag = 'name'] = process.argv.slice(2)
 
 const gateway = await makeGateway('popen')
 try {
-  await gateway.provide({ roots: [here('.')] }) // xml_count.py lies beside this file; the worker imports it from here
-  const jobs = [[file, tag], [file, null], [here('missing.xml'), tag]]
+  gateway.provide({ roots: [here('.')] }) // xml_count.py lies beside this file; the worker imports it from here
+  const jobs = [
+    [file, tag],
+    [file, null],
+    [here('missing.xml'), tag],
+  ]
   const counts = await Promise.allSettled(jobs.map((job) => gateway.call('xml_count.count', job)))
-  for (const { value, reason } of counts) console.log(reason === undefined ? value : `${reason.type}: ${reason.args[1]}`)
+  for (const { value, reason } of counts)
+    console.log(reason === undefined ? value : `${reason.type}: ${reason.args[1]}`)
 
-  const numpy = await gateway.call('importlib.util.find_spec', ['numpy']).then((spec) => spec !== null, () => true)
-  if (numpy) console.log(await gateway.modules.numpy.arange(10).reshape(2, 5).sum(0).tolist())
+  const hasNumpy = await gateway.py`__import__('importlib.util').util.find_spec('numpy') is not None`
+  if (hasNumpy) console.log(await gateway.modules.numpy.arange(10).reshape(2, 5).sum(0).tolist())
   else console.log('numpy is not installed there')
 } finally {
   await gateway.terminate()

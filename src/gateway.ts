@@ -175,6 +175,7 @@ export class Gateway extends CoreGateway {
   /**
    * Runs a source as a module of its own, of which only some functions can be called, here or there; its state stays until it is disposed of.
    *
+   * @param source - The path of a file, or another source: text as `{ text }`.
    * @throws {@link RemoteError} when it raised, or does not define one of the functions.
    * @example
    * ```ts

@@ -40,6 +40,26 @@ program
   })
 
 program
+  .command('repl')
+  .description('Python\'s own prompt on a gateway; runs what comes on standard input when that is no terminal')
+  .argument('[spec]', `the gateway, such as ssh=web1 (default: ${withoutSpecs})`)
+  .action(async (spec: string | undefined) => {
+    const { repl } = await import('./repl.js')
+    process.exitCode = await repl(spec === undefined ? [] : [spec])
+  })
+
+program
+  .command('types')
+  .description('write TypeScript declarations of a Python module: what its signatures and annotations say')
+  .argument('<module>', 'its dotted name, such as json or os.path')
+  .option('--tx <spec>', `the gateway whose Python has it, such as ssh=web1 (default: ${withoutSpecs})`)
+  .option('-o, --output <file>', 'the file to write, such as json.d.ts (default: standard output)')
+  .action(async (module: string, options: { tx?: string; output?: string }) => {
+    const { writeTypes } = await import('./module-types.js')
+    process.exitCode = await writeTypes(module, options)
+  })
+
+program
   .command('doctor')
   .description(
     'open gateways and tell how far each comes, how long each phase takes, and what to do about one that fails',

@@ -4,24 +4,16 @@
  */
 import { splitArguments } from './kwargs.js'
 import { operations } from './operations.js'
-import { ask, made, type Place, placeOf, remember, settle, tell, textOf } from './place.js'
+import { ask, made, PLACE, type Place, placeOf, settle, tell, textOf } from './place.js'
 import type { Name } from './steps.js'
-
-interface Target {
-  (): void
-  place: Place
-}
 
 /** A proxy of a place. */
 export function proxyOf<T extends object>(place: Place): T {
-  // Proxies of functions can be called. What Node prints of a proxy is its target.
-  const target: Target = Object.assign(() => undefined, { place, [inspect]: inspected })
-  const proxy = new Proxy(target, handler)
-  remember(proxy, place)
-  return proxy as unknown as T // what the user says it is
+  return new Proxy(target, new PlaceHandler(place)) as unknown as T // what the user says it is
 }
 
-const inspect = Symbol.for('nodejs.util.inspect.custom')
+/** All proxies are of one function, so that they can be called. What Node prints of a proxy is its target. */
+const target = Object.assign((): void => undefined, { [Symbol.for('nodejs.util.inspect.custom')]: inspected })
 
 function inspected(this: object): string {
   const place = placeOf(this)
@@ -29,40 +21,54 @@ function inspected(this: object): string {
 }
 
 /** What is called without arguments on an object, though its name could be one of Python's. */
-const methods: Readonly<Record<string, (place: Place) => unknown>> = {
-  value: (place) => ask(place),
-  ref: (place) => settle(place),
-  dispose: (place) => place.base?.dispose(),
-}
+const methods: Readonly<Record<string, (place: Place) => unknown>> = Object.assign(Object.create(null), {
+  value: (place: Place) => ask(place),
+  ref: (place: Place) => settle(place),
+  dispose: (place: Place) => place.base?.dispose(),
+})
 
-const handler: ProxyHandler<Target> = {
-  get({ place }, key) {
+class PlaceHandler implements ProxyHandler<object> {
+  readonly #place: Place
+
+  constructor(place: Place) {
+    this.#place = place
+  }
+
+  get(_target: object, key: string | symbol): unknown {
+    const place = this.#place
     if (typeof key === 'symbol') return symbolOf(place, key)
     if (key === 'then' || key === 'catch' || key === 'finally') return promised(place, key)
     if (key === 'toJSON') return undefined // or JSON.stringify would call it
     const operation = operations[key]
     if (operation !== undefined) return (...args: readonly unknown[]) => operation(place, ...args)
-    return proxyOf({ ...place, names: [...place.names, nameOf(key)], gives: 'value' })
-  },
-  apply({ place }, _self, args: readonly unknown[]) {
+    return proxyOf({ world: place.world, base: place.base, names: [...place.names, nameOf(key)], gives: 'value' })
+  }
+
+  apply(_target: object, _self: unknown, args: readonly unknown[]): unknown {
+    const place = this.#place
     const last = place.names.at(-1)
-    const isMethod = args.length === 0 && typeof last === 'string' && Object.hasOwn(methods, last)
-    if (isMethod) return methods[last]?.({ ...place, names: place.names.slice(0, -1) })
+    const method = args.length === 0 && typeof last === 'string' ? methods[last] : undefined
+    if (method !== undefined) return method({ ...place, names: place.names.slice(0, -1) })
     return proxyOf(made(place, 'call', splitArguments(args)))
-  },
-  set({ place }, key, value: unknown) {
+  }
+
+  set(_target: object, key: string | symbol, value: unknown): boolean {
     if (typeof key === 'symbol') return false
     const name = nameOf(key)
-    tell(place, typeof name === 'number' ? 'setitem' : 'setattr', [name, value])
+    tell(this.#place, typeof name === 'number' ? 'setitem' : 'setattr', [name, value])
     return true
-  },
-  deleteProperty({ place }, key) {
+  }
+
+  deleteProperty(_target: object, key: string | symbol): boolean {
     if (typeof key === 'symbol') return false
     const name = nameOf(key)
-    tell(place, typeof name === 'number' ? 'delitem' : 'delattr', [name])
+    tell(this.#place, typeof name === 'number' ? 'delitem' : 'delattr', [name])
     return true
-  },
-  ownKeys: () => [],
+  }
+
+  ownKeys(): [] {
+    return []
+  }
 }
 
 /** `object[0]` is an item: no attribute has such a name. */
@@ -80,6 +86,8 @@ function promised(place: Place, key: 'then' | 'catch' | 'finally'): unknown {
 
 function symbolOf(place: Place, key: symbol): unknown {
   switch (key) {
+    case PLACE:
+      return place
     case Symbol.asyncIterator:
       return () => iterate(place)
     case Symbol.dispose:

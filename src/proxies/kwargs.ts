@@ -21,8 +21,8 @@ export function kwargs<T extends object>(values: T): Kwargs<T> {
   return new Kwargs({ ...values })
 }
 
-/** Tells the arguments of a call from its keyword arguments. */
-export function splitArguments(args: readonly unknown[]): [args: readonly unknown[], kwargs: object] {
+/** Tells the arguments of a call from its keyword arguments; those may be missing. */
+export function splitArguments(args: readonly unknown[]): [args: readonly unknown[], kwargs?: object] {
   const last = args.at(-1)
-  return last instanceof Kwargs ? [args.slice(0, -1), last.values] : [args, {}]
+  return last instanceof Kwargs ? [args.slice(0, -1), last.values] : [args]
 }

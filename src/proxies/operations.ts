@@ -1,5 +1,5 @@
 /** What can be done with every object of a worker, under names that no attribute of Python's can have. */
-import { ask, made, type Place, placeOf, remember, settle } from './place.js'
+import { ask, made, type Place, settle } from './place.js'
 import type { RemoteObject } from './remote.js'
 
 type Operation = (place: Place, ...args: readonly unknown[]) => unknown
@@ -59,12 +59,9 @@ async function enter(place: Place): Promise<Context> {
 }
 
 function disposing(entered: RemoteObject, leave: () => Promise<unknown>): RemoteObject {
-  const context = new Proxy(entered, {
+  return new Proxy(entered, {
     get: (target, key) => (key === Symbol.asyncDispose ? async () => void (await leave()) : Reflect.get(target, key)),
   })
-  const place = placeOf(entered)
-  if (place !== undefined) remember(context, place)
-  return context
 }
 
 async function within(place: Place, body: (entered: RemoteObject) => unknown): Promise<unknown> {

@@ -20,15 +20,12 @@ export interface World {
   proxyOf<T extends object>(place: Place): T
 }
 
-const places = new WeakMap<object, Place>()
+/** Under this, and nobody knows it, a proxy gives its place. */
+export const PLACE: unique symbol = Symbol('place')
 
 /** What a proxy stands for. */
-export function remember(proxy: object, place: Place): void {
-  places.set(proxy, place)
-}
-
 export function placeOf(proxy: object): Place | undefined {
-  return places.get(proxy)
+  return typeof proxy === 'function' ? (Reflect.get(proxy, PLACE) as Place | undefined) : undefined // only ours have it
 }
 
 /** A place that is an object's own, not a name on the way to one. */
@@ -39,14 +36,15 @@ export function isObject(place: Place): place is Place & { readonly base: Refere
 /** The reference that a value of the user's is, if it is one. @throws {@link RemoteReferenceError} for a name that was not read yet. */
 export function referenceOf(value: object): Reference | undefined {
   if (value instanceof Reference) return value
-  const place = places.get(value)
+  const place = placeOf(value)
   if (place === undefined || isObject(place)) return place?.base
   throw new RemoteReferenceError(`${textOf(place)} is only a name until it is used: send its value(), or what its ref() gives`)
 }
 
 /** What an operation will come to. It leaves now. */
 export function made(place: Place, operation: string, operands: readonly unknown[]): Place & { readonly base: Reference } {
-  const given = operation === 'call' ? [read(operands[0] as unknown[]), operands[1]] : read(operands)
+  const [first, ...others] = operands
+  const given = operation === 'call' && Array.isArray(first) ? [read(first), ...others] : read(operands)
   const base = place.world.steps.add(...startOf(place), operation, given)
   return { world: place.world, base, names: [], gives: 'value' }
 }
@@ -59,8 +57,8 @@ export function tell(place: Place, operation: string, operands: readonly unknown
 /** The value of a place, or what an operation gives there. */
 export async function ask(place: Place, operation = 'get', operands: readonly unknown[] = []): Promise<unknown> {
   const { steps } = place.world
-  if (operation === 'get' && isObject(place)) return steps.settle(place.base, wanted.value)
-  return steps.ask(...startOf(place), operation, read(operands))
+  if (operation === 'get' && isObject(place)) return await steps.settle(place.base, wanted.value)
+  return await steps.ask(...startOf(place), operation, read(operands))
 }
 
 /** A reference to what is at a place, once it is there. */
@@ -86,7 +84,7 @@ function startOf({ base, names }: Place): [base: Base, names: readonly Name[]] {
 /** Operands, with what is only a name read: it is an object of its own then. */
 function read(operands: readonly unknown[]): unknown[] {
   return operands.map((operand) => {
-    const place = typeof operand === 'function' ? places.get(operand) : undefined
+    const place = typeof operand === 'function' ? placeOf(operand) : undefined
     return place === undefined || isObject(place) ? operand : made(place, 'get', []).base
   })
 }

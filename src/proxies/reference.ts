@@ -4,20 +4,31 @@
  */
 import { RemoteReferenceError } from '../core.js'
 
+/**
+ * References that were made by one chain. They are collected together, because each one that is watched for that costs more than all else
+ * that is done for it; one that is kept for itself leaves them.
+ */
+export class Together {
+  readonly ids: Set<number> = new Set()
+}
+
 /** An object of the worker, or what will be one. */
 export class Reference {
   /** Its number in the worker's table. */
   readonly id: number
   readonly table: References
+  /** @internal What it is collected with. */
+  together: Together
   /** Why there will be none, when that is known here. */
   failure: Error | undefined
   isDisposed = false
   #uses = 0
 
   /** @internal References come from their table. */
-  constructor(id: number, table: References) {
+  constructor(id: number, table: References, together: Together) {
     this.id = id
     this.table = table
+    this.together = together
   }
 
   /** A request that needs it is on its way. */
@@ -53,7 +64,9 @@ export interface ReferenceLink {
 /** The references of one gateway. */
 export class References {
   readonly #link: ReferenceLink
-  readonly #registry = new FinalizationRegistry<number>((id) => this.#drop(id))
+  readonly #registry = new FinalizationRegistry<Set<number>>((ids) => {
+    for (const id of ids) this.#drop(id)
+  })
   #made = 0
   #live = 0
   #dropped: number[] = []
@@ -71,11 +84,20 @@ export class References {
     return this.#link.name
   }
 
-  make(): Reference {
-    const reference = new Reference(++this.#made, this)
+  /** @param other - A reference of the same chain. */
+  make(other?: Reference): Reference {
+    const reference = new Reference(++this.#made, this, other?.together ?? this.#watched())
+    reference.together.ids.add(reference.id)
     this.#live++
-    this.#registry.register(reference, reference.id, reference)
     return reference
+  }
+
+  /** From now on it is held for itself: what was made with it may go before it. */
+  keep(reference: Reference): void {
+    const { together, id } = reference
+    if (together.ids.size === 1 || !together.ids.delete(id)) return
+    reference.together = this.#watched()
+    reference.together.ids.add(id)
   }
 
   /** @throws {@link RemoteReferenceError} for a reference that was disposed of, or is of another gateway. */
@@ -92,8 +114,14 @@ export class References {
 
   /** @internal It was disposed of, and nothing on its way needs it. */
   release(reference: Reference): void {
-    this.#registry.unregister(reference)
+    reference.together.ids.delete(reference.id)
     this.#drop(reference.id)
+  }
+
+  #watched(): Together {
+    const together = new Together()
+    this.#registry.register(together, together.ids)
+    return together
   }
 
   /** Those that are dropped in one turn leave together. */

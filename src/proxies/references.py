@@ -11,10 +11,10 @@ from _tendril import NAMES, LoadError, Mailbox, _thread, session, worker
 from _tendril.session import operations
 from _tendril.targets import import_and_walk
 
-table = {}     # by number: the object, or the Failure that it came to
-promised = {}  # numbers that requests are about to make: the thread that performs the request
-waiters = {}   # by number: mailboxes of threads that wait for it
-lent = {}      # objects on their way in an item of a channel or a task, which may be read long after they were let go
+table = {}       # by number: the object, or the Failure that it came to
+performing = {}  # by thread: the numbers that it is making, a range for each request that it performs
+waiters = {}     # by number: mailboxes of threads that wait for it
+lent = {}        # objects on their way in an item of a channel or a task, which may be read long after they were let go
 mutex = _thread.allocate_lock()
 MISSING = object()
 TEXT, COROUTINE = (str, type(u'')), getattr(types, 'CoroutineType', None)
@@ -58,13 +58,17 @@ def get(number):
 def put(where, number, value):
     where[number] = value
     if waiters:
-        with mutex:
-            for mailbox in waiters.pop((id(where), number), ()):
-                mailbox.put(None)
+        wake(where, number)
+
+
+def wake(where, number):
+    with mutex:
+        for mailbox in waiters.pop((id(where), number), ()):
+            mailbox.put(None)
 
 
 def wait_for(where, number):
-    if where is table and promised.get(number) == _thread.get_ident():
+    if where is table and any(first <= number < end for first, end in performing.get(_thread.get_ident(), ())):
         raise LoadError('deadlock: this is needed for the very object that it waits for')
     mailbox = Mailbox()
     mailbox.by_frames = False
@@ -97,71 +101,67 @@ def stats(call):
 
 # Requests.
 
-def chain(call, steps, wants):
-    """Performs steps, each on the result of the one before it, or on what it names.
+def chain(call, wants, first, kept, start, *steps):
+    """Performs steps, each on the result of the one before it; the first at `start`: a number, the dotted name of something in a module, or None.
 
-    A step is a list: the number to keep its result as (0: it is not kept), where it starts (0: the result before; another number;
-    a dotted name; None: it is an operation of the session), names of attributes and keys of items from there, then an operation and its operands.
+    A step is two members: what to do, and its operands. Text is the name of a method to call, or names of attributes on the way there, with dots
+    between them; a list is an operation, then names of attributes and keys of items on the way; at None it is one of the session.
+    So many results are kept: the first under the number `first`, and so on.
     `wants` is 2 when the last result is to be sent, 1 when only whether it came to be, 0 when nobody waits.
     """
-    has_steps = call.thread in Step.loaded_by
-    Step.loaded_by.discard(call.thread)
-    for step in steps:
-        promised[step[0]] = call.thread
-    at, value = 0, None
+    thread = call.thread
+    if Step.loaded_by and thread in Step.loaded_by:
+        Step.loaded_by.discard(thread)
+        steps = LateOperands(steps)
+    performed = performing.setdefault(thread, [])
+    performed.append((first, first + kept))
+    number, end = first, first + kept
     try:
-        for at, step in enumerate(steps):
-            if has_steps:
-                step = with_results(step, set())
-            value = perform(call, value, *step)
+        value = import_and_walk(start.split('.')) if isinstance(start, TEXT) else None if start is None else get(start)
+        for at in range(0, len(steps), 2):
+            what, operands = steps[at], steps[at + 1]
+            if isinstance(what, TEXT):
+                for name in what.split('.') if what else ():
+                    value = getattr(value, name)
+                value = value(*operands)
+            else:
+                for name in what[1:]:
+                    value = getattr(value, name) if isinstance(name, TEXT) else value[name]
+                value = operations[what[0]](call, *operands) if start is None and not at else functions[what[0]](value, *operands)
             if type(value) is COROUTINE:
                 value = awaited(value)
-            if step[0]:
-                put(table, step[0], value)
+            if number < end:
+                table[number] = value
+                if waiters:
+                    wake(table, number)
+                number += 1
         return value if wants == 2 else None
     except Unfulfilled as e:
         failure = e.failure
-        failure.was_told |= wants > 0
-        fail(steps[at:], failure, wants)
-        raise_if(wants, e)
     except BaseException:
         failure = Failure(worker.describe_failure())
-        failure.was_told = wants > 0
-        fail(steps[at:], failure, wants)
-        raise_if(wants, Unfulfilled(failure))
     finally:
-        for step in steps:
-            promised.pop(step[0], None)
-
-
-def fail(steps, failure, wants):
-    for step in steps:
-        if step[0]:
-            put(table, step[0], failure)
-    if not wants and not any(step[0] for step in steps):
-        complain(failure)
-
-
-def raise_if(wants, error):
+        performed.pop()
+    for number in range(number, end):  # what depends on what could not be made is not made either
+        put(table, number, failure)
     if wants:
-        raise error
-
-
-def perform(call, before, number, base, names, operation, *operands):
-    if base is None:
-        return operations[operation](call, *operands)
-    target = before if base == 0 else import_and_walk(base.split('.')) if isinstance(base, TEXT) else get(base)
-    for name in names:
-        target = getattr(target, name) if isinstance(name, TEXT) else target[name]
-    if operation == 'call':
-        return target(*operands[0], **operands[1])
-    return functions[operation](target, *operands)
+        failure.was_told = True
+        raise Unfulfilled(failure)
+    if kept * 2 < len(steps):  # nobody will ask
+        complain(failure)
 
 
 def awaited(coroutine):
     import asyncio
     from _tendril.coroutines import loop
     return asyncio.run_coroutine_threadsafe(coroutine, loop).result()
+
+
+class LateOperands(tuple):
+    """Steps of which some need results of earlier ones."""
+
+    def __getitem__(self, at):
+        return with_results(tuple.__getitem__(self, at), set())
 
 
 def with_results(value, seen):
@@ -223,7 +223,7 @@ class Functions(dict):
 
 
 functions = Functions({
-    'get': lambda value: value, 'setattr': setattr, 'delattr': delattr, 'getattr': getattr, 'len': len, 'dir': dir, 'repr': repr,
+    'get': lambda value: value, 'call': lambda value, args, kwargs={}: value(*args, **kwargs), 'setattr': setattr, 'delattr': delattr, 'getattr': getattr, 'len': len, 'dir': dir, 'repr': repr,
     'str': str, 'iter': iter, 'type': name_of_type, 'enter': enter, 'leave': leave,
 })
 

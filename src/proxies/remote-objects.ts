@@ -9,7 +9,7 @@ import type { World } from './place.js'
 import { type Reference, References } from './reference.js'
 import type { Pending, Remote } from './remote.js'
 import { type Service, type ServiceOptions, startService } from './service.js'
-import { Steps, type Wanted } from './steps.js'
+import { Steps } from './steps.js'
 
 /** By reference what `gateway.call`, `get` and `eval` give by value. */
 export interface RemoteReferences {
@@ -54,7 +54,7 @@ export class RemoteObjects {
     this.#gateway = gateway
     this.#session = session
     this.#references = new References({ name: gateway.id, release: (ids) => this.#tell(['references.release', ids]) })
-    this.#steps = new Steps(this.#references, (steps, wants, pinned) => this.#send(steps, wants, pinned))
+    this.#steps = new Steps(this.#references, (chain, pinned) => this.#send(chain, pinned))
     this.#callbacks = new Callbacks((number, answer) => session.answer(number, answer))
     this.#passing = new Passing({
       references: this.#references,
@@ -118,10 +118,10 @@ export class RemoteObjects {
     return proxyOf({ world: this.#world, base, names: [], gives: 'reference' })
   }
 
-  #send(steps: readonly unknown[], wants: Wanted, pinned: readonly Reference[]): Promise<unknown> {
+  #send(chain: readonly unknown[], pinned: readonly Reference[]): Promise<unknown> {
     this.#prepare()
     this.#passing.need(pinned)
-    return this.#session.requestNow('references.chain', steps, wants)
+    return this.#session.requestNow('references.chain', ...chain)
   }
 
   #ask(operation: string, ...args: readonly unknown[]): Promise<unknown> {

@@ -32,7 +32,7 @@ def function_of(module, file, name):
     return function
 
 
-def perform(call, number, name, args, kwargs):
+def perform(call, number, name, args, kwargs={}):
     if number not in services:
         raise LookupError('the service was disposed of')
     functions = services[number][1]

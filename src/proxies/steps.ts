@@ -16,8 +16,8 @@ export type Base = Reference | string | null
 export const wanted = { nothing: 0, success: 1, value: 2 } as const
 export type Wanted = (typeof wanted)[keyof typeof wanted]
 
-/** Sends a request of steps. What it refers to is unpinned when it was answered. @throws {@link DumpError} */
-export type SendSteps = (steps: readonly unknown[], wants: Wanted, pinned: readonly Reference[]) => Promise<unknown>
+/** Sends a chain. What is pinned for it is unpinned when it was answered. @throws {@link DumpError} */
+export type SendSteps = (chain: readonly unknown[], pinned: readonly Reference[]) => Promise<unknown>
 
 /** Something that is to be done, and what it will have come to. */
 interface Step {
@@ -32,6 +32,11 @@ export class Steps {
   readonly #send: SendSteps
   #open: Step[] = []
   #sending: readonly Step[] = []
+  #waits = 0
+  readonly #onTurn = (): void => queueMicrotask(this.#onSecondTurn)
+  readonly #onSecondTurn = (): void => {
+    if (--this.#waits === 0) this.flush()
+  }
 
   constructor(references: References, send: SendSteps) {
     this.#references = references
@@ -41,7 +46,8 @@ export class Steps {
   /** Asks for something, now or with what is asked of its result at once. @returns What it will be. */
   add(base: Base, names: readonly Name[], operation: string, operands: readonly unknown[]): Reference {
     this.#check(base)
-    const result = this.#references.make()
+    const last = this.#open.at(-1)
+    const result = this.#references.make(base instanceof Reference && base === last?.result ? base : undefined)
     if (base instanceof Reference && base.failure !== undefined) result.failure = base.failure
     else this.#write({ result, base, operation, names, operands })
     return result
@@ -54,17 +60,18 @@ export class Steps {
     this.#flush(wanted.nothing).catch(() => undefined) // the gateway has ended
   }
 
-  /** Asks for a value and waits for it: nothing of it is kept there. */
-  async ask(base: Base, names: readonly Name[], operation: string, operands: readonly unknown[]): Promise<unknown> {
+  /** Asks for a value: nothing of it is kept there. @throws What is known now to be wrong; the rest is in the promise. */
+  ask(base: Base, names: readonly Name[], operation: string, operands: readonly unknown[]): Promise<unknown> {
     this.#check(base)
     if (base instanceof Reference && base.failure !== undefined) throw base.failure
     this.#push({ result: undefined, base, rest: [names, operation, ...operands] })
     return this.#flush(wanted.value)
   }
 
-  /** Waits for what was asked for: for its value, or only until it is there. */
-  async settle(result: Reference, wants: Wanted): Promise<unknown> {
+  /** Waits for what was asked for: for its value, or only until it is there. @throws As {@link Steps.ask}. */
+  settle(result: Reference, wants: Wanted): Promise<unknown> {
     this.#check(result)
+    if (wants === wanted.success) this.#references.keep(result)
     if (this.#open.at(-1)?.result === result) return this.#flush(wants)
     if (result.failure !== undefined) throw result.failure
     this.#push({ result: undefined, base: result, rest: [[], 'get'] })
@@ -96,23 +103,21 @@ export class Steps {
     result.pin()
     this.#push({ result, base, rest: [names, operation, ...operands] })
     if (!areCopies) this.flush()
-    else if (this.#open.length === 1) this.#sendSoon(this.#open)
+    else if (this.#open.length === 1) this.#sendSoon()
   }
 
   #push(step: Step): void {
     const last = this.#open.at(-1)
-    if (last !== undefined && (last.result === undefined || step.base !== last.result)) this.flush()
+    const goesOn = last?.result !== undefined && step.base === last.result && (step.result?.id ?? 0) - 1 <= last.result.id
+    if (last !== undefined && !goesOn) this.flush()
     if (step.base instanceof Reference) step.base.pin()
     this.#open.push(step)
   }
 
   /** Two turns of the microtask queue from now: by then an `await` that was written with the step has said that it waits. */
-  #sendSoon(steps: readonly Step[]): void {
-    queueMicrotask(() =>
-      queueMicrotask(() => {
-        if (this.#open === steps) this.flush()
-      }),
-    )
+  #sendSoon(): void {
+    this.#waits++
+    queueMicrotask(this.#onTurn)
   }
 
   #flush(wants: Wanted): Promise<unknown> {
@@ -122,10 +127,9 @@ export class Steps {
   }
 
   #sendAll(steps: readonly Step[], wants: Wanted): Promise<unknown> {
-    const wire = steps.map(({ result, base, rest }, at) => [result?.id ?? 0, at > 0 ? 0 : startOf(base), ...rest])
     this.#sending = steps
     try {
-      return this.#send(wire, wants, pinnedBy(steps))
+      return this.#send(chainOf(steps, wants), pinnedBy(steps))
     } catch (error) {
       throw this.#refuse(steps, error)
     } finally {
@@ -145,22 +149,50 @@ export class Steps {
   }
 }
 
-function startOf(base: Base): number | string | null {
-  return base instanceof Reference ? base.id : base
+/** The wire's form (PROTOCOL.md §11): numbers are given to the results in their order. */
+function chainOf(steps: readonly Step[], wants: Wanted): unknown[] {
+  const [first] = steps
+  const base = first?.base
+  const kept = steps.at(-1)?.result === undefined ? steps.length - 1 : steps.length
+  const chain: unknown[] = [wants, first?.result?.id ?? 0, kept, base instanceof Reference ? base.id : base]
+  for (const { rest } of steps) {
+    const [names, operation, ...operands] = rest
+    const isPlainCall = operation === 'call' && operands.length === 1 && names.every(isPlainName)
+    if (isPlainCall) chain.push(names.join('.'), operands[0])
+    else chain.push([operation, ...names], operands)
+  }
+  return chain
+}
+
+function isPlainName(name: Name): boolean {
+  return typeof name === 'string' && name !== '' && !name.includes('.')
 }
 
 /** What must not be released before the request was answered. */
 function pinnedBy(steps: readonly Step[]): Reference[] {
-  return steps.flatMap(({ base, result }) => [base, result]).filter((reference) => reference instanceof Reference)
+  const pinned: Reference[] = []
+  for (const { base, result } of steps) {
+    if (base instanceof Reference) pinned.push(base)
+    if (result !== undefined) pinned.push(result)
+  }
+  return pinned
 }
+
+/** In a request, the place of the first step's operands: behind its operation, and what chainOf says of the chain. */
+const FIRST_OPERANDS = 6
 
 /** The step at fault, and the error as whoever wrote it can read it. */
 function explain(error: unknown, steps: readonly Step[]): [index: number, failure: Error] {
   const failure = error instanceof Error ? error : new Error(String(error))
-  const [place, step, operand] = /^item\[1\]\[(\d+)\]\[(\d+)\]/.exec(error instanceof DumpError ? error.path : '') ?? []
-  if (!(error instanceof DumpError) || place === undefined) return [0, failure]
-  const names = steps[Number(step)]?.rest[1] === 'call' ? ['args', 'kwargs'] : []
-  const name = names[Number(operand) - 4] ?? 'value'
+  if (!(error instanceof DumpError)) return [0, failure]
+  const index = (Number(/^item\[(\d+)\]/.exec(error.path)?.[1]) - FIRST_OPERANDS) / 2
+  const step = steps[index]
+  if (step === undefined) return [0, failure]
+  const [names, operation, ...operands] = step.rest
+  const isCall = operation === 'call'
+  const isPlainCall = isCall && operands.length === 1 && names.every(isPlainName)
+  const [place = '', operand] = (isPlainCall ? /^item\[\d+\]()/ : /^item\[\d+\]\[(\d+)\]/).exec(error.path) ?? []
+  const name = isCall ? (operand === '1' ? 'kwargs' : 'args') : 'value'
   const path = error.path.replace(place, name)
-  return [Number(step), new DumpError(error.message.replace(error.path, () => path), { path, cause: error.cause })]
+  return [index, new DumpError(error.message.replace(error.path, () => path), { path, cause: error.cause })]
 }

@@ -1,0 +1,19 @@
+/** Types for a module of the worker, written from its signatures and annotations. Twin: declarations_remote.py. */
+import type { Gateway } from '../core.js'
+
+/**
+ * Writes the declarations of a Python module: an interface with its functions, classes and constants, for `gateway.modules as Remote<Modules>`.
+ *
+ * @param module - Its dotted name. It is imported on the worker, which must be Python 3.6 or newer.
+ * @returns The text of a `.d.ts` file. What Python does not say is `unknown` in it.
+ * @throws {@link RemoteError} when the module cannot be imported.
+ * @example
+ * ```ts
+ * const text = await declarationsOf(gateway, 'colorsys')
+ * text.includes('export interface ColorsysModule') // true
+ * ```
+ */
+export async function declarationsOf(gateway: Gateway, module: string): Promise<string> {
+  const file = new URL('./declarations_remote.py', import.meta.url)
+  return gateway.remoteExec<string>({ file, function: 'write' }, { path: module }).receive()
+}
