@@ -22,6 +22,7 @@ const { values: options } = parseArgs({
 })
 const python = findPython()
 const execnet = prepareExecnet()
+const rpyc = findRpyc()
 const started = performance.now()
 const load = loadavg()[0]
 const rows = []
@@ -29,6 +30,7 @@ console.log(`node ${process.version}, ${python}, ${availableParallelism()} cores
 if (load > 0.5)
   console.log(`this machine is busy (load ${load.toFixed(1)}): rows that two cores share are worse than they are`)
 if (execnet.missing !== undefined) console.log(`no execnet: ${execnet.missing}`)
+if (rpyc.missing !== undefined) console.log(`no RPyC: ${rpyc.missing}`)
 console.log(line(['', 'tendril', 'execnet', 'raw', '× execnet', '× raw', 'bar', '']))
 for (const work of chosenWorks()) {
   const figures = await measureInTurns(work)
@@ -47,11 +49,16 @@ function chosenWorks() {
   return works.filter((work) => names === undefined || names.some((name) => isMeant(work, name)))
 }
 
+/** Who is compared with: execnet, unless a work says another one. */
+function rivalOf(work) {
+  return work.rival === 'rpyc' ? rpyc : execnet
+}
+
 /** All figures of a work: for each side the figures of every round, and what went wrong. */
 async function measureInTurns(work) {
   const figures = Object.fromEntries(SIDES.map((side) => [side, { rounds: [], error: undefined }]))
   if (work.raw === undefined) figures.raw.error = 'does not apply'
-  figures.execnet.error = work.isOurs ? 'does not apply' : execnet.missing
+  figures.execnet.error = work.isOurs ? 'does not apply' : rivalOf(work).missing
   const bed = await openBed(work.bed)
   if (bed.missing !== undefined) {
     console.error(`${work.name}: ${bed.missing}`)
@@ -74,7 +81,13 @@ async function measureInTurns(work) {
 function measure(side, work, { target = {}, prefix = [] }) {
   const command =
     side === 'execnet'
-      ? [execnet.python, join(here, 'execnet_peer.py'), work.name, python, JSON.stringify(target)]
+      ? [
+          rivalOf(work).python,
+          join(here, `${work.rival ?? 'execnet'}_peer.py`),
+          work.name,
+          python,
+          JSON.stringify(target),
+        ]
       : [process.execPath, '--expose-gc', join(here, 'measure.mjs'), side, work.name, python, JSON.stringify(target)]
   return jsonOf([...prefix, ...(work.isPinned ? ['taskset', '-c', firstCore()] : []), ...command])
 }
@@ -121,7 +134,13 @@ function judge(work, { key, title, unit, bar = {}, peer = key }, figures) {
     execnet: of('execnet', peer),
     raw: of('raw', peer),
   }
-  return { ...row, bar, ok: verdict(row, bar), rounds: figures.tendril.rounds.map((round) => round[key]) }
+  return {
+    ...row,
+    rival: work.rival ?? 'execnet',
+    bar,
+    ok: verdict(row, bar),
+    rounds: figures.tendril.rounds.map((round) => round[key]),
+  }
 }
 
 /** True, false, or undefined when a bar could not be told. A row without a bar is for information. */
@@ -138,10 +157,10 @@ function verdict({ tendril, execnet: other, raw }, bar) {
   return claims.every((claim) => claim === true) ? true : undefined
 }
 
-function format({ title, unit, tendril, execnet: other, raw, bar, ok }) {
+function format({ title, unit, tendril, execnet: other, raw, rival, bar, ok }) {
   const hasBar = Object.keys(bar).length > 0
   const texts = {
-    execnet: (n) => `≥ ${n}× execnet`,
+    execnet: (n) => `≥ ${n}× ${rival}`,
     raw: (n) => `≤ ${n}× raw`,
     overRaw: (n) => `≤ raw + ${n} ${unit}`,
     underExecnet: (n) => `≤ execnet - ${n} ${unit}`,
@@ -216,6 +235,14 @@ function prepareExecnet() {
   }
   writeFileSync(made, python)
   return { python: inside }
+}
+
+/** An interpreter that has RPyC: this one, or the system's, for which there is Debian's python3-rpyc. */
+function findRpyc() {
+  const found = [python, '/usr/bin/python3'].find((each) => spawnSync(each, ['-c', 'import rpyc']).status === 0)
+  return found === undefined
+    ? { missing: 'no interpreter here can import it; install python3-rpyc' }
+    : { python: found }
 }
 
 /** The first core that this process may run on. */

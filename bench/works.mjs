@@ -1,6 +1,7 @@
 // What is measured: one entry a work, with the rows of the table that it fills and the bars they are held to. The sides
 // are in tendril_side.mjs, raw.mjs and (under the work's name) execnet_peer.py; each runs in a process of its own and
 // gives figures by key, and less is better in all of them. README.md says how rows and bars read.
+import * as calls from './calls_side.mjs'
 import * as copies from './copies_side.mjs'
 import * as elastic from './elastic_side.mjs'
 import * as raw from './raw.mjs'
@@ -17,7 +18,8 @@ const { CHANNELS, EXECS, GATEWAYS, INTS, UNREAD_MIB } = tendril
 /**
  * A work: its `name`; its `rows`, each with the `key` of a figure, a `title`, a `unit`, a `bar` (none: for information) and
  * the `peer` key that it is compared with on the other sides; `rounds`, at most so many; `isPinned`, all on one core;
- * `bed`, the server that it leads to, of those in beds.mjs; `isOurs`, execnet has nothing like it.
+ * `bed`, the server that it leads to, of those in beds.mjs; `isOurs`, execnet has nothing like it;
+ * `rival`, who stands in its place then.
  */
 export const works = [
   roundTrips('roundtrip-pinned', 'pinned to one core', { isPinned: true, bar: { execnet: 3, raw: 2.5 } }),
@@ -97,6 +99,8 @@ export const works = [
   },
   repeated('channels', `${CHANNELS} channels`, tendril.manyChannels),
   repeated('execs', `${EXECS} execs`, tendril.manyExecs),
+  callRows('calls-pinned', 'pinned to one core', { isPinned: true }),
+  callRows('calls-free', 'free-running', { isPinned: false }),
   serverRoundTrips('socket', 'socket', socket.socketRoundTrips),
   serverBytes('socket', 'a socket', socket.socketBytes, 1.43),
   serverRoundTrips('ws', 'WebSocket', socket.wsRoundTrips),
@@ -278,6 +282,25 @@ function viaRoundTrips(name, how, { isPinned, bar }) {
     rows: [{ key: 'each', title: `round trip via a gateway, beside popen, ${how}`, unit: 'µs', bar }],
     raw: ways.directRoundTrips,
     tendril: ways.viaRoundTrips,
+  }
+}
+
+/** Beside RPyC, which has no channels: in the column of the raw pipe there is a bare channel. */
+function callRows(name, how, { isPinned }) {
+  return {
+    name,
+    isPinned,
+    rival: 'rpyc',
+    rounds: 3,
+    rows: [
+      { key: 'sequential', title: `call of a function, ${how}`, unit: 'µs', bar: { execnet: 4, raw: 1.3 } },
+      { key: 'pipelined', title: `… ${calls.AT_ONCE} at once, each`, unit: 'µs', bar: { execnet: 4, atMost: 15 } },
+      { key: 'list', title: `iterating ${calls.ITEMS} items of a remote list`, unit: 'ms', bar: { execnet: 100 } },
+      { key: 'generator', title: '… of a generator', unit: 'ms', bar: { execnet: 100 }, peer: 'list' },
+      { key: 'cold', title: '… of the list, the first of a process', unit: 'ms', peer: 'list' },
+    ],
+    raw: calls.bareRoundTrips,
+    tendril: calls.calls,
   }
 }
 

@@ -23,7 +23,7 @@ import {
 import { type ProvideOptions, provide } from './elastic/provide.js'
 import { type Forward, type ForwardOptions, forward } from './forwarding/forward.js'
 import type { Exposed } from './proxies/callbacks.js'
-import type { Pending, Remote } from './proxies/remote.js'
+import type { Modules, Pending } from './proxies/remote.js'
 import { type GatewayStats, RemoteObjects, type RemoteReferences } from './proxies/remote-objects.js'
 import type { Service, ServiceOptions } from './proxies/service.js'
 
@@ -130,7 +130,7 @@ export class Gateway extends CoreGateway {
    * await gateway.modules.os.path.join('a', 'b') // 'a/b'
    * ```
    */
-  get modules(): Remote {
+  get modules(): Modules {
     return this.#objects.modules
   }
 

@@ -22,8 +22,8 @@ export function execAbortably<R, S, G extends Gateway>(
     sendAbortable(parts, options, ['exec', channel, task], ({ reply, why }) => {
       if (why === undefined) return
       channel.endItems(why)
-      channel.endSending()
-      if (reply === undefined && gateway.isReceiving) void channel.close()
+      if (reply === undefined) void channel.close()
+      else channel.endSending() // the worker closes it: what has arrived stays
     })
   } catch (error) {
     void channel.close()

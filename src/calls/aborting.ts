@@ -1,5 +1,5 @@
 /**
- * Requests that can end before their time (PROTOCOL.md §11; twin: interrupting.py): aborted, a request is taken back when it was
+ * Requests that can end before their time (PROTOCOL.md §12; twin: interrupting.py): aborted, a request is taken back when it was
  * not begun, else interrupted; what cannot be interrupted is killed with its worker.
  */
 import { type Gateway, RemoteError, remoteFailureFrom, TimeoutError } from '../core.js'

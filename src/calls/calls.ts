@@ -7,17 +7,21 @@ import type { SentTemplates } from './template.js'
 /** Values by name. */
 export type Names = Readonly<Record<string, unknown>>
 
-/** Has a function called, and gives what it returned. */
-export async function callFunction(
+/** Has a function called, and gives what it returned. Not an async function itself: of calls there are many. */
+export function callFunction(
   session: Session,
   path: string,
   args: readonly unknown[] | null | undefined,
   kwargs: Names | null | undefined,
   options: CallOptions | undefined,
 ): Promise<unknown> {
-  checkPath(path)
-  if (args != null && !Array.isArray(args)) throw new TypeError(`the arguments of ${path} must be in an array: [value]`)
-  checkNames(kwargs, `the keyword arguments of ${path}`)
+  try {
+    checkPath(path)
+    if (args != null && !Array.isArray(args)) throw new TypeError(`the arguments of ${path} must be in an array: [value]`)
+    checkNames(kwargs, `the keyword arguments of ${path}`)
+  } catch (error) {
+    return Promise.reject(error)
+  }
   return session.requestWith(options, 'call', path, args ?? [], kwargs ?? {})
 }
 

@@ -30,16 +30,16 @@ def stacks(channel):
 
 def thread(ident, frame, names):
     frames, performing, role = [], None, None
-    while frame is not None:
+    while frame is not None and performing is None:  # how it came to perform that is our own affair
         code = frame.f_code
         if code is OUTCOME:
-            performing = performing or title(frame.f_locals.get('request') or ['?'])
+            performing = title(frame.f_locals.get('request') or ['?'])
         elif code is EXECUTE:
             performing = 'exec of %s' % frame.f_locals['task']['file']
         role = ROLES.get(code.co_name, role) if is_ours(frame) else role
         frames.append((frame, frame.f_lineno))
         frame = frame.f_back
-    while performing and frames and is_ours(frames[-1][0]):  # how it came to perform that
+    while performing and frames and is_ours(frames[-1][0]):
         frames.pop()
     shown = [describe(frame, line) for frame, line in reversed(frames[:MAX_FRAMES])]
     return {'ident': ident, 'name': to_text(names.get(ident) or role or 'Thread-%d' % ident), 'is_main': ident == worker.main,

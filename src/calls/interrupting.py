@@ -1,4 +1,4 @@
-"""`_tendril.interrupting`: ends a request before its time (PROTOCOL.md section 11; twin: aborting.ts beside it).
+"""`_tendril.interrupting`: ends a request before its time (PROTOCOL.md section 12; twin: aborting.ts beside it).
 
 One that was not begun is taken back. In one that runs a KeyboardInterrupt is raised: in its very thread, while it runs, and never
 amid what we do for it there (a frame half written, bytes read and not acted upon). Who is to be hit is noted in `struck`; the note
@@ -79,15 +79,23 @@ def strike(call):
             return False
         frame = sys._current_frames().get(thread)
         wake(frame)
-        own_handler = thread == worker.main and signal.getsignal(signal.SIGINT)
-        if own_handler is handler:
-            send_signal()
-        elif is_interruptible(frame, call) and (send_signal() if callable(own_handler) else raise_at(thread, frame)):
+        if is_interruptible(frame, call):
+            now = thread == worker.main and signal.getsignal(signal.SIGINT)
+            if callable(now):
+                send_signal()
+                if now is handler:
+                    return True  # until it has raised
+            elif not raise_at(thread, frame):
+                tell_if_deaf(call)
+                return True
             del struck[thread]
-        elif set_exception is None and not call.is_told:
-            call.is_told = True
-            session.tell(['deaf', call.number, 'its Python cannot interrupt what runs beside the main thread'])
         return True
+
+
+def tell_if_deaf(call):
+    if api is None and not call.is_told:
+        call.is_told = True
+        session.tell(['deaf', call.number, 'its Python cannot interrupt what runs beside the main thread'])
 
 
 def settle(call):
@@ -96,8 +104,8 @@ def settle(call):
     with mutex:
         if struck.get(thread) is call:
             del struck[thread]
-        if set_exception is not None and thread != worker.main:
-            clear_exception(thread, None)
+        if api and thread != worker.main:
+            api[1](thread, None)
 
 
 def settle_late(call, reply):
@@ -147,11 +155,9 @@ def send_signal():
     if hasattr(signal, 'pthread_kill'):
         signal.pthread_kill(worker.main, signal.SIGINT)
     elif os.name == 'posix':
-        import ctypes
-        ctypes.CDLL(None).pthread_kill(ctypes.c_ulong(worker.main), signal.SIGINT)
+        pthread_kill(worker.main, signal.SIGINT)
     else:
         _thread.interrupt_main()
-    return True
 
 
 def on_interrupt(signum, frame):
@@ -166,15 +172,24 @@ def on_interrupt(signum, frame):
 # In another thread.
 
 def find_api():
-    """PyThreadState_SetAsyncExc twice, with an exception and with NULL; None where it is not to be had."""
+    """PyThreadState_SetAsyncExc twice, to be called with an exception and with NULL; None where it is not to be had."""
     try:
         import ctypes
         functions = [ctypes.pythonapi['PyThreadState_SetAsyncExc'] for _ in range(2)]
     except (ImportError, AttributeError):  # PyPy has none
-        return None, None
+        return None
     for function, kind in zip(functions, (ctypes.py_object, ctypes.c_void_p)):
         function.argtypes = [ctypes.c_ulong, kind]
     return functions
+
+
+def pthread_kill(thread, number):
+    """Python 2 has none. Its modules have been imported by then, see `api`."""
+    ctypes = sys.modules.get('ctypes')
+    if ctypes is None or not api:
+        os.kill(os.getpid(), number)
+    else:
+        ctypes.CDLL(None).pthread_kill(ctypes.c_ulong(thread), number)
 
 
 def raise_at(thread, frame):
@@ -182,13 +197,16 @@ def raise_at(thread, frame):
 
     From the look to the deed this is one call in C, during which no other thread runs.
     """
-    if set_exception is None:
+    global api
+    if api == ():
+        api = find_api()
+    if api is None:
         return False
     tops, others = [map(itemgetter(thread), iter(sys._current_frames, None)) for _ in range(2)]
     places = zip(tops, map(attrgetter('f_lasti'), others))
     threads = map({(frame, frame.f_lasti): thread}.__getitem__, places)
     try:
-        return next(map(set_exception, threads, repeat(KeyboardInterrupt)))
+        return next(map(api[0], threads, repeat(KeyboardInterrupt)))
     except KeyError:
         return False
 
@@ -245,7 +263,7 @@ def close(call, reply):
 
 
 Call.is_told = False
-set_exception, clear_exception = find_api()
+api = find_api() if PY2 else ()  # found when it is needed, but that Python 2 may not import while user code does
 worker.on_interrupt = on_interrupt
 Session.settle, Session.settle_late, Session.close = [staticmethod(function) for function in (settle, settle_late, close)]
 commands['interrupt'] = interrupt

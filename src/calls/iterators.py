@@ -1,4 +1,4 @@
-"""`_tendril.iterators`: iterators whose items the controller asks for (PROTOCOL.md section 11; twin: remote-iterator.ts).
+"""`_tendril.iterators`: iterators whose items the controller asks for (PROTOCOL.md section 12; twin: remote-iterator.ts).
 
 Nothing of one runs until the controller asks. Then it has turns like requests have, in the thread that performs those, and what it
 gives is gathered into lists, each an item of a channel: as far as the channel's window goes, and the next turn comes with its credit.

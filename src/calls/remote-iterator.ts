@@ -1,4 +1,4 @@
-/** What comes of a call whose result is an iterator: its items, as they are asked for (PROTOCOL.md §11). Twin: iterators.py. */
+/** What comes of a call whose result is an iterator: its items, as they are asked for (PROTOCOL.md §12). Twin: iterators.py. */
 import { type Channel, EndOfChannelError, RemoteError } from '../core.js'
 import { unsendable } from './call-errors.js'
 
@@ -13,7 +13,7 @@ const dropped = new FinalizationRegistry<Channel>((channel) => void channel.clos
  * @example
  * ```ts
  * const squares = await gateway.eval<RemoteIterator<number>>('(n * n for n in range(4))')
- * for await (const square of squares) console.log(square) // 0, 1, 4 and 9
+ * for await (const square of squares) console.log(square)
  * ```
  */
 export class RemoteIterator<T = unknown> implements AsyncIterableIterator<T, undefined>, AsyncDisposable {

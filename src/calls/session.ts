@@ -1,5 +1,5 @@
 /**
- * The calls of one gateway (PROTOCOL.md §11): requests that are numbered by their order, and their replies. It is opened with the
+ * The calls of one gateway (PROTOCOL.md §12): requests that are numbered by their order, and their replies. It is opened with the
  * first request, in the same write. Twin: session.py.
  */
 import { readFileSync } from 'node:fs'
@@ -56,7 +56,8 @@ export class Session implements Performer {
 
   constructor(gateway: Gateway) {
     this.#gateway = gateway
-    for (const name of ['dequeued', 'interrupted']) this.on(name, (number) => this.drop(Number(number)))
+    this.on('dequeued', (number) => this.drop(Number(number)))
+    this.on('interrupted', (number) => this.#settle(Number(number), [Number(number), null]))
     this.on('deaf', (number, why) => this.#obstacles.set(Number(number), String(why)))
   }
 
@@ -153,7 +154,7 @@ export class Session implements Performer {
     return reply
   }
 
-  /** @internal Sends a request, and gives its number. One that is quiet does not keep the process alive. */
+  /** Sends a request, and gives its number. One that is quiet does not keep the process alive. */
   send(request: readonly unknown[], onReply: (reply: Reply | undefined) => void, isQuiet = false): number {
     const { requests } = this.#open()
     this.#watcher?.begin()
@@ -175,7 +176,7 @@ export class Session implements Performer {
     return number
   }
 
-  /** @internal Says what must not wait behind requests. */
+  /** Says what must not wait behind requests. */
   command(...command: readonly unknown[]): void {
     try {
       const taken = this.#open().control.sendNow(command)
@@ -185,12 +186,12 @@ export class Session implements Performer {
     }
   }
 
-  /** @internal Nobody waits for the reply to a request any more. */
+  /** Nobody waits for the reply to a request any more. */
   drop(number: number): void {
     this.#settle(number, undefined)
   }
 
-  /** @internal Why a request will not be interrupted, as far as the worker knows. */
+  /** Why a request will not be interrupted, as far as the worker knows. */
   obstacleTo(number: number): string | undefined {
     return this.#obstacles.get(number)
   }

@@ -1,6 +1,6 @@
 /**
  * Python as a tagged template. Its values are variables there, never text; its text goes to a gateway once, as a source that is
- * pushed ahead of its first use (PROTOCOL.md §11). Twin: sources.py.
+ * pushed ahead of its first use (PROTOCOL.md §12). Twin: sources.py.
  */
 import { dedent, type Gateway } from '../core.js'
 import { withDelivery } from './call-errors.js'

@@ -16,6 +16,9 @@ import type { Kwargs } from './kwargs.js'
  */
 export type Remote<T = unknown> = Members<T> & Operations<T>
 
+/** The modules of a worker, of which nothing is known, as of what `JSON.parse` gives: `as Remote<…>` says what they are. */
+export type Modules = ReturnType<typeof JSON.parse>
+
 /**
  * What an operation on the worker will come to. It has left already; waiting for it gives its value, and until then it can be used as the
  * object that it will be: a whole chain is one round trip.
@@ -91,13 +94,14 @@ type Callable<T> = T extends (...args: infer A) => infer R
   ? (...args: [...PassedAll<A>, ...kwargs: Kwargs<object>[]]) => Expression<Awaited<R>>
   : unknown
 
+/** What TypeScript knows of a text or a list is not what Python has. */
 type Properties<T> = T extends string | number | bigint | boolean | null | undefined | Uint8Array
-  ? unknown
+  ? Dynamic
   : T extends readonly (infer I)[]
-    ? { readonly [index: number]: Expression<I> }
-    : { [K in Exclude<keyof T, keyof Operations<T> | symbol>]: Expression<T[K]> }
+    ? { readonly [index: number]: Expression<I> } & Dynamic
+    : { readonly [K in Exclude<keyof T, keyof Operations<T> | symbol>]: Expression<T[K]> }
 
-/** An object that nothing is known of. */
+/** An object that nothing is known of. With `noUncheckedIndexedAccess`, TypeScript takes its properties for possibly undefined. */
 interface Dynamic {
   (...args: readonly unknown[]): Expression
   readonly [name: string]: Expression

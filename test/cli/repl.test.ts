@@ -155,7 +155,7 @@ describe.skipIf(process.platform === 'win32')('tendril repl on a terminal', () =
     terminal.type('collections.Ord\t')
     await terminal.shows(/OrderedDict/)
     terminal.type('([("a", 1)])\r')
-    await terminal.shows(/\nOrderedDict\(/)
+    await terminal.shows(/\nOrderedDict\([^\n]*\n[^\n]*>>> /)
     terminal.type('a_long_name = 5\r')
     await terminal.shows(/>>> /)
     terminal.type('a_lo\t')
