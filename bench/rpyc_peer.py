@@ -29,9 +29,17 @@ def timed_ms(run):
     return (time.perf_counter() - start) * 1e3
 
 
+def connect(port):
+    while True:
+        try:
+            return rpyc.classic.connect('127.0.0.1', port)
+        except ConnectionRefusedError:  # it has its port, and does not listen yet
+            time.sleep(0.01)
+
+
 def calls():
     server = subprocess.Popen([sys.executable, '-c', SERVE], stdout=subprocess.PIPE)
-    connection = rpyc.classic.connect('127.0.0.1', int(server.stdout.readline()))
+    connection = connect(int(server.stdout.readline()))
     add = connection.modules.operator.add
     later = rpyc.async_(add)
 

@@ -99,8 +99,8 @@ export const works = [
   },
   repeated('channels', `${CHANNELS} channels`, tendril.manyChannels),
   repeated('execs', `${EXECS} execs`, tendril.manyExecs),
-  callRows('calls-pinned', 'pinned to one core', { isPinned: true }),
-  callRows('calls-free', 'free-running', { isPinned: false }),
+  callRows('calls-pinned', 'pinned to one core', { isPinned: true, rpyc: 2 }),
+  callRows('calls-free', 'free-running', { isPinned: false, rpyc: 1 }),
   serverRoundTrips('socket', 'socket', socket.socketRoundTrips),
   serverBytes('socket', 'a socket', socket.socketBytes, 1.43),
   serverRoundTrips('ws', 'WebSocket', socket.wsRoundTrips),
@@ -286,14 +286,14 @@ function viaRoundTrips(name, how, { isPinned, bar }) {
 }
 
 /** Beside RPyC, which has no channels: in the column of the raw pipe there is a bare channel. */
-function callRows(name, how, { isPinned }) {
+function callRows(name, how, { isPinned, rpyc }) {
   return {
     name,
     isPinned,
     rival: 'rpyc',
     rounds: 3,
     rows: [
-      { key: 'sequential', title: `call of a function, ${how}`, unit: 'µs', bar: { execnet: 4, raw: 1.3 } },
+      { key: 'sequential', title: `call of a function, ${how}`, unit: 'µs', bar: { execnet: rpyc, raw: 1.3 } },
       { key: 'pipelined', title: `… ${calls.AT_ONCE} at once, each`, unit: 'µs', bar: { execnet: 4, atMost: 15 } },
       { key: 'list', title: `iterating ${calls.ITEMS} items of a remote list`, unit: 'ms', bar: { execnet: 100 } },
       { key: 'generator', title: '… of a generator', unit: 'ms', bar: { execnet: 100 }, peer: 'list' },

@@ -185,7 +185,10 @@ export class Gateway extends CoreGateway {
    * await sums.add(40) // 42
    * ```
    */
-  service<T = Record<string, (...args: unknown[]) => unknown>>(source: Source, options: ServiceOptions<T>): Promise<Service<T>> {
+  service<T = Record<string, (...args: unknown[]) => unknown>>(
+    source: Source,
+    options: ServiceOptions<T>,
+  ): Promise<Service<T>> {
     return this.#objects.service(source, options)
   }
 
@@ -208,10 +211,7 @@ export class Gateway extends CoreGateway {
    * Has `callback` called with what the worker logs from now on, and with its warnings; one after the other, a promise that it
    * returns is awaited. Logging there never waits: beyond a thousand records that nobody has taken, records are dropped and counted.
    */
-  onLog(
-    callback: (record: LogRecord) => void | Promise<void>,
-    options: LogOptions = {},
-  ): Promise<LogSubscription> {
+  onLog(callback: (record: LogRecord) => void | Promise<void>, options: LogOptions = {}): Promise<LogSubscription> {
     return followLog(this, this.#session, callback, options)
   }
 

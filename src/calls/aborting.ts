@@ -54,7 +54,12 @@ export function canBeAborted(options: CallOptions | undefined): options is CallO
  * @throws The reason of a signal that has been aborted: nothing is sent, then; what `performer.send` throws.
  */
 export function sendAbortable(
-  parts: { readonly gateway: Gateway; readonly performer: Performer; readonly title: string; readonly isQuiet?: boolean },
+  parts: {
+    readonly gateway: Gateway
+    readonly performer: Performer
+    readonly title: string
+    readonly isQuiet?: boolean
+  },
   options: CallOptions,
   request: readonly unknown[],
   onOver: (over: Over) => void,
@@ -94,7 +99,10 @@ export function sendAbortable(
   const onAbort = (): void => abort(() => signal?.reason)
   const timer =
     timeout !== undefined && timeout <= MAX_TIMER_MS
-      ? setTimeout(() => abort((cause) => new TimeoutError(`${title} took more than ${timeout} ms`, { cause })), timeout)
+      ? setTimeout(
+          () => abort((cause) => new TimeoutError(`${title} took more than ${timeout} ms`, { cause })),
+          timeout,
+        )
       : undefined
   if (isQuiet) timer?.unref()
   const stopListening = (): void => {
@@ -105,5 +113,6 @@ export function sendAbortable(
 }
 
 function checkMs(name: string, value: number | undefined): void {
-  if (value !== undefined && !(value >= 0)) throw new RangeError(`${name} must be a number of milliseconds, not ${value}`)
+  if (value !== undefined && !(value >= 0))
+    throw new RangeError(`${name} must be a number of milliseconds, not ${value}`)
 }

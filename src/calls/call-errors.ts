@@ -36,5 +36,8 @@ export function unsendable(error: RemoteError): RemoteError | DumpError {
 }
 
 function moved(error: DumpError, from: string, to: string): DumpError {
-  return new DumpError(error.message.replace(from, () => to), { path: to, cause: error.cause })
+  return new DumpError(
+    error.message.replace(from, () => to),
+    { path: to, cause: error.cause },
+  )
 }

@@ -17,7 +17,8 @@ export function callFunction(
 ): Promise<unknown> {
   try {
     checkPath(path)
-    if (args != null && !Array.isArray(args)) throw new TypeError(`the arguments of ${path} must be in an array: [value]`)
+    if (args != null && !Array.isArray(args))
+      throw new TypeError(`the arguments of ${path} must be in an array: [value]`)
     checkNames(kwargs, `the keyword arguments of ${path}`)
   } catch (error) {
     return Promise.reject(error)
@@ -54,11 +55,7 @@ export async function evaluateTemplate(
 }
 
 /** Has a source executed where evaluated text finds what it defines. */
-export async function executeSource(
-  session: Session,
-  source: Source,
-  options: CallOptions | undefined,
-): Promise<void> {
+export async function executeSource(session: Session, source: Source, options: CallOptions | undefined): Promise<void> {
   const isSource = typeof source === 'string' || (typeof source === 'object' && source !== null)
   if (!isSource) throw new TypeError(`what is executed must be Python text or a file, not ${nameOf(source)}`)
   const { source: text, file, function: functionName } = readSource(source)
@@ -70,7 +67,9 @@ export async function executeSource(
 
 function checkPath(path: string): void {
   if (typeof path === 'string' && path !== '') return
-  throw new TypeError(`a dotted name such as 'os.path.join' is needed, not ${path === '' ? 'an empty text' : nameOf(path)}`)
+  throw new TypeError(
+    `a dotted name such as 'os.path.join' is needed, not ${path === '' ? 'an empty text' : nameOf(path)}`,
+  )
 }
 
 function checkNames(names: Names | null | undefined, what: string): void {
@@ -81,5 +80,9 @@ function checkNames(names: Names | null | undefined, what: string): void {
 }
 
 function nameOf(value: unknown): string {
-  return value === null ? 'null' : Array.isArray(value) ? 'an array' : `${/^[aeiou]/.test(typeof value) ? 'an' : 'a'} ${typeof value}`
+  return value === null
+    ? 'null'
+    : Array.isArray(value)
+      ? 'an array'
+      : `${/^[aeiou]/.test(typeof value) ? 'an' : 'a'} ${typeof value}`
 }

@@ -12,6 +12,7 @@ from _tendril import PY2, DumpError, Mailbox, _thread, worker
 from _tendril.session import Call, unsendable
 
 GATHER = 0.002   # seconds until what has been gathered is sent, by the iterator's own thread between two items
+LOOK = 8         # items between two looks at the clock
 HELD = 0.003     # by another one, when the next item is long in coming
 MAX_WEIGHT = 4096  # gathered at most: an item counts one, and one more for each member, or 32 bytes of text
 SHIFTS = dict([(kind, 0) for kind in (list, tuple, dict, set, frozenset)] + [(kind, 5) for kind in (bytes, type(u''), bytearray)])
@@ -128,16 +129,18 @@ class Iteration(Items):
         self.close()
 
     def gather(self):
-        gathered, weight, most = self.gathered, 0, self.most
+        gathered, weight, most, look = self.gathered, 0, self.most, 1
         self.begun = begun = now = time.time()
         try:
             for item in self.iterator:
                 gathered.append(item)
                 shift = SHIFTS.get(type(item))
                 weight += 1 if shift is None else 1 + (len(item) >> shift)
-                now = time.time()
-                if weight >= most or now - begun > GATHER:
-                    break
+                if weight >= look:
+                    now = time.time()
+                    if weight >= most or now - begun > GATHER:
+                        break
+                    look = weight + LOOK
             else:
                 self.is_done = True
         except BaseException:

@@ -54,7 +54,9 @@ export async function followLog(
 ): Promise<LogSubscription> {
   const number = typeof level === 'number' ? level : levels[level]
   if (!Number.isInteger(number)) {
-    throw new RangeError(`level must be one of ${Object.keys(levels).join(', ')}, or a whole number, not ${String(level)}`)
+    throw new RangeError(
+      `level must be one of ${Object.keys(levels).join(', ')}, or a whole number, not ${String(level)}`,
+    )
   }
   const channel = runAside<Batch | null>(gateway, performer, ['logs', 'follow'], number, logger, warnings)
   await channel.receive()
@@ -73,7 +75,10 @@ class Subscription implements LogSubscription {
   #isClosed = false
   #error: { readonly thrown: unknown } | undefined
 
-  constructor(channel: ChannelOf<Batch | null, unknown, Gateway>, callback: (record: LogRecord) => void | Promise<void>) {
+  constructor(
+    channel: ChannelOf<Batch | null, unknown, Gateway>,
+    callback: (record: LogRecord) => void | Promise<void>,
+  ) {
     this.#channel = channel
     this.#callback = callback
     channel.listen({ onItem: () => void this.#deliver(), onEnd: () => undefined })

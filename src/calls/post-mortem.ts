@@ -29,7 +29,10 @@ export async function postMortemOf(
   performer: Performer,
   options: WaitOptions,
 ): Promise<PostMortem | undefined> {
-  const [failure] = await collect(runAside<WireFailure | null>(gateway, performer, ['inspecting', 'post_mortem']), options)
+  const [failure] = await collect(
+    runAside<WireFailure | null>(gateway, performer, ['inspecting', 'post_mortem']),
+    options,
+  )
   return failure == null ? undefined : postMortem(failure, gateway.id)
 }
 

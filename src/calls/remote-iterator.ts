@@ -72,7 +72,7 @@ export class RemoteIterator<T = unknown> implements AsyncIterableIterator<T, und
     while (this.#at >= this.#items.length) {
       if (this.#isOver) return { done: true, value: undefined }
       try {
-        if (!this.#isAsked) this.#channel.sendNow(null)
+        if (!this.#isAsked) void this.#channel.sendNow(null)
         this.#isAsked = true
         this.#items = await this.#channel.receive()
         this.#at = 0

@@ -69,9 +69,9 @@ class Call(int):
         call = int.__new__(cls)
         call.number = number
         call.thread = _thread.get_ident()  # None while it is awaited
-        call.cancel = None                 # then a function that cancels it
         return call
 
+    cancel = None        # while it is awaited, a function that cancels it
     interrupted = False  # somebody has asked to end it before its time (`_tendril.interrupting`)
     channel = None       # that ends with it
 

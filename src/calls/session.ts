@@ -68,15 +68,24 @@ export class Session implements Performer {
    * @throws {@link RemoteError} when it raised; {@link DumpError} when an argument cannot be sent: nothing is, then.
    * @throws {@link GatewayClosedError} when the gateway ended before it answered.
    */
-  async request(operation: string, ...args: readonly unknown[]): Promise<unknown> {
-    const link = this.#open()
-    return this.#outcome(link, await this.#send(link, [operation, ...args]))
+  request(...request: readonly [operation: string, ...args: readonly unknown[]]): Promise<unknown> {
+    return this.#request(request)
   }
 
   /** As {@link Session.request}; what `options` say may end it before its time. */
-  requestWith(options: CallOptions | undefined, operation: string, ...args: readonly unknown[]): Promise<unknown> {
-    if (!canBeAborted(options)) return this.request(operation, ...args)
-    return this.#requestAbortable(options, [operation, ...args])
+  requestWith(
+    options: CallOptions | undefined,
+    ...request: readonly [operation: string, ...args: readonly unknown[]]
+  ): Promise<unknown> {
+    return canBeAborted(options) ? this.#requestAbortable(options, request) : this.#request(request)
+  }
+
+  async #request(request: readonly unknown[]): Promise<unknown> {
+    const link = this.#open()
+    const reply = await new Promise<Reply | undefined>((resolve) => {
+      this.send(request, resolve)
+    })
+    return this.#outcome(link, reply)
   }
 
   async #requestAbortable(options: CallOptions, request: readonly unknown[]): Promise<unknown> {
@@ -92,7 +101,11 @@ export class Session implements Performer {
   /** As {@link Session.request}, but what cannot be sent is thrown at once. */
   requestNow(operation: string, ...args: readonly unknown[]): Promise<unknown> {
     const link = this.#open()
-    const sent = this.#send(link, [operation, ...args])
+    let settle: (reply: Reply | undefined) => void = () => undefined
+    const sent = new Promise<Reply | undefined>((resolve) => {
+      settle = resolve
+    })
+    this.send([operation, ...args], settle)
     return (async () => this.#outcome(link, await sent))()
   }
 
@@ -143,15 +156,6 @@ export class Session implements Performer {
       })
     }
     throw new EndOfChannelError('the session was closed by the worker')
-  }
-
-  #send(_: Link, request: readonly unknown[]): Promise<Reply | undefined> {
-    let settle: (reply: Reply | undefined) => void = () => undefined
-    const reply = new Promise<Reply | undefined>((resolve) => {
-      settle = resolve
-    })
-    this.send(request, settle)
-    return reply
   }
 
   /** Sends a request, and gives its number. One that is quiet does not keep the process alive. */

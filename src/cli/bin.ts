@@ -41,7 +41,7 @@ program
 
 program
   .command('repl')
-  .description('Python\'s own prompt on a gateway; runs what comes on standard input when that is no terminal')
+  .description("Python's own prompt on a gateway; runs what comes on standard input when that is no terminal")
   .argument('[spec]', `the gateway, such as ssh=web1 (default: ${withoutSpecs})`)
   .action(async (spec: string | undefined) => {
     const { repl } = await import('./repl.js')

@@ -31,7 +31,8 @@ export class Keyboard {
       terminal: this.isTerminal,
       history: this.#history?.lines ?? [],
       historySize: 1000,
-      completer: (line: string, answer: (error: null, found: [string[], string]) => void) => void this.#complete(line, answer),
+      completer: (line: string, answer: (error: null, found: [string[], string]) => void) =>
+        void this.#complete(line, answer),
     })
     this.#readline
       .on('line', (line) => this.#take(line))
@@ -92,7 +93,7 @@ export class Keyboard {
   }
 
   #colored(prompt: string): string {
-    return this.colors ? PROMPT_COLOR.join(prompt.trimEnd()) + ' ' : prompt
+    return this.colors ? `${PROMPT_COLOR.join(prompt.trimEnd())} ` : prompt
   }
 
   #take(line: string): void {

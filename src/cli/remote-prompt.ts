@@ -60,14 +60,24 @@ export class RemotePrompt {
 
   /** What could stand at the end of a line, and what of that end it would replace. */
   async complete(line: string): Promise<[words: string[], replaced: string]> {
-    return this.#gateway.call('_tendril_repl.complete', [line], {}, { timeout: 2000, killAfter: Number.POSITIVE_INFINITY })
+    return this.#gateway.call(
+      '_tendril_repl.complete',
+      [line],
+      {},
+      { timeout: 2000, killAfter: Number.POSITIVE_INFINITY },
+    )
   }
 
   async #run(name: string, args: string[], signal: AbortSignal): Promise<LineOutcome> {
     const options = { signal, killAfter: Number.POSITIVE_INFINITY }
     let outcome: LineOutcome = { state: 'failed', code: 1 }
     try {
-      const [state, code] = await this.#gateway.call<[LineOutcome['state'], number]>(`_tendril_repl.${name}`, args, {}, options)
+      const [state, code] = await this.#gateway.call<[LineOutcome['state'], number]>(
+        `_tendril_repl.${name}`,
+        args,
+        {},
+        options,
+      )
       outcome = { state, code }
     } catch (error) {
       if (error !== signal.reason) throw error

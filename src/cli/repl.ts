@@ -124,7 +124,8 @@ class Conversation {
     }
     this.#interrupts++
     this.#running.abort()
-    if (this.#interrupts === 2) this.#keyboard.print('(it was interrupted and has not ended: Ctrl-C once more ends the worker)')
+    if (this.#interrupts === 2)
+      this.#keyboard.print('(it was interrupted and has not ended: Ctrl-C once more ends the worker)')
     if (this.#interrupts === 3) {
       void this.#gateway.terminate({ timeout: 0 })
       this.#abandon(interrupted)

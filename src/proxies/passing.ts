@@ -27,7 +27,8 @@ interface Encoding {
   /** What it needs, beside what is in its arguments. */
   readonly needed: readonly Reference[]
   readonly pinned: Reference[]
-  readonly passed: number[]
+  /** What stands for what: one thing has one mark, however often it occurs. */
+  readonly marks: Map<object, Mark>
 }
 
 /** One gateway's. */
@@ -83,24 +84,31 @@ export class Passing implements RequestWatcher {
   markOf(object: object): Mark | undefined {
     if (object instanceof ControllerName) return { kind: 'Controller', id: 0 }
     const reference = referenceOf(object)
-    if (reference !== undefined) return this.#markOfReference(reference)
-    if (typeof object !== 'function' || this.#encoding === undefined) return undefined
-    this.#parts.prepare()
-    const id = this.#parts.callbacks.pass(object)
-    this.#encoding.passed.push(id)
-    return { kind: 'Callback', id }
+    if (this.#encoding === undefined) {
+      if (reference === undefined) return undefined
+      throw new RemoteReferenceError(`${reference} can only be an argument of a call or a task. Send its value.`)
+    }
+    if (reference === undefined && typeof object !== 'function') return undefined
+    const { marks, kind } = this.#encoding
+    const known = marks.get(reference ?? object)
+    if (known !== undefined) return known
+    const mark = reference === undefined ? this.#pass(object) : this.#markOfReference(reference, kind)
+    marks.set(reference ?? object, mark)
+    return mark
   }
 
-  #markOfReference(reference: Reference): Mark {
+  #pass(callback: object): Mark {
+    this.#parts.prepare()
+    return { kind: 'Callback', id: this.#parts.callbacks.pass(callback) }
+  }
+
+  #markOfReference(reference: Reference, kind: Encoding['kind']): Mark {
     const { references, steps } = this.#parts
     references.check(reference)
     if (reference.failure !== undefined) throw reference.failure
-    if (this.#encoding === undefined) {
-      throw new RemoteReferenceError(`${reference} can only be an argument of a call or a task. Send its value.`)
-    }
-    if (this.#encoding.kind === 'task') return { kind: 'Lent', id: this.#lend(reference) }
+    if (kind === 'task') return { kind: 'Lent', id: this.#lend(reference) }
     reference.pin()
-    this.#encoding.pinned.push(reference)
+    this.#encoding?.pinned.push(reference)
     return { kind: steps.isBeingSent(reference) ? 'Step' : 'Ref', id: reference.id }
   }
 
@@ -113,7 +121,7 @@ export class Passing implements RequestWatcher {
   }
 
   #begin(kind: Encoding['kind'], needed: readonly Reference[]): void {
-    this.#encoding = { kind, outer: this.#encoding, needed, pinned: [], passed: [] }
+    this.#encoding = { kind, outer: this.#encoding, needed, pinned: [], marks: new Map() }
   }
 
   #end(wasSent: boolean): Encoding {
@@ -121,7 +129,7 @@ export class Passing implements RequestWatcher {
     if (encoding === undefined) throw new Error('nothing is being encoded')
     this.#encoding = encoding.outer
     if (!wasSent) {
-      for (const number of encoding.passed) this.#parts.callbacks.drop(number, 1)
+      for (const { kind, id } of encoding.marks.values()) if (kind === 'Callback') this.#parts.callbacks.drop(id, 1)
       for (const reference of encoding.pinned) reference.unpin()
     }
     return encoding

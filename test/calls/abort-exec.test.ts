@@ -62,7 +62,10 @@ describe('an exec that can be aborted', () => {
   it('is taken back when it has not begun', async () => {
     const release = occupyMain(gateway)
     const channel = gateway.remoteExec('raise SystemExit("it ran")', {}, { timeout: 20 })
-    expect(await errorOf(channel.waitClose())).toMatchObject({ name: 'TimeoutError', message: 'the exec of <remote exec> took more than 20 ms' })
+    expect(await errorOf(channel.waitClose())).toMatchObject({
+      name: 'TimeoutError',
+      message: 'the exec of <remote exec> took more than 20 ms',
+    })
     expect(channel.isClosed).toBe(true)
     await release()
     expect(await gateway.remoteStatus()).toMatchObject({ numExecuting: 0 })

@@ -26,16 +26,19 @@ describe.each(pythons)('an aborted call on $name', ({ name, command }) => {
     expect(await gateway.call('add', [1, 2])).toBe(3)
   })
 
-  it.each(name.startsWith('PyPy') ? ['waits'] : ['busy', 'waits'])('is interrupted in another thread: %s', async (what) => {
-    const release = occupyMain(gateway)
-    const sibling = await begin(gateway, 'waits')
-    const call = await begin(gateway, what)
-    expect([call.thread, sibling.thread]).not.toContain('MainThread')
-    expect(await call.abort()).toMatchObject({ message: 'enough' })
-    expect(await gateway.call('add', [1, 2])).toBe(3)
-    await release()
-    expect(await sibling.abort('the sibling')).toBe('the sibling')
-  })
+  it.each(name.startsWith('PyPy') ? ['waits'] : ['busy', 'waits'])(
+    'is interrupted in another thread: %s',
+    async (what) => {
+      const release = occupyMain(gateway)
+      const sibling = await begin(gateway, 'waits')
+      const call = await begin(gateway, what)
+      expect([call.thread, sibling.thread]).not.toContain('MainThread')
+      expect(await call.abort()).toMatchObject({ message: 'enough' })
+      expect(await gateway.call('add', [1, 2])).toBe(3)
+      await release()
+      expect(await sibling.abort('the sibling')).toBe('the sibling')
+    },
+  )
 
   it('is interrupted while the window is full, between two items', async () => {
     const begun = gateway.newChannel()
@@ -64,22 +67,28 @@ describe.each(pythons)('an aborted call on $name', ({ name, command }) => {
     expect(await gateway.eval('import slow_import; slow_import.value')).toBe(42)
   })
 
-  it.each(['main', 'another'])('never hits the call that follows it, aborted 500 times in the %s thread', async (thread) => {
-    const release = thread === 'main' ? undefined : occupyMain(gateway)
-    const outcomes = new Set<unknown>()
-    for (let turn = 0; turn < 500; turn++) {
-      const controller = new AbortController()
-      const call = gateway.call('work', [1000], {}, { signal: controller.signal, killAfter: 20_000 })
-      const outcome = call.then(() => 'done', (error: unknown) => String(error))
-      const next = gateway.call('work', [100])
-      await passed(turn % 10)
-      controller.abort('aborted')
-      expect(await next).toBe(4950)
-      outcomes.add(await outcome)
-    }
-    expect([...outcomes].filter((outcome) => outcome !== 'done' && outcome !== 'aborted')).toEqual([])
-    await release?.()
-  })
+  it.each(['main', 'another'])(
+    'never hits the call that follows it, aborted 500 times in the %s thread',
+    async (thread) => {
+      const release = thread === 'main' ? undefined : occupyMain(gateway)
+      const outcomes = new Set<unknown>()
+      for (let turn = 0; turn < 500; turn++) {
+        const controller = new AbortController()
+        const call = gateway.call('work', [1000], {}, { signal: controller.signal, killAfter: 20_000 })
+        const outcome = call.then(
+          () => 'done',
+          (error: unknown) => String(error),
+        )
+        const next = gateway.call('work', [100])
+        await passed(turn % 10)
+        controller.abort('aborted')
+        expect(await next).toBe(4950)
+        outcomes.add(await outcome)
+      }
+      expect([...outcomes].filter((outcome) => outcome !== 'done' && outcome !== 'aborted')).toEqual([])
+      await release?.()
+    },
+  )
 })
 
 /** Some turns of the event loop: about as long as a short call, so that aborting meets it in every state. */
@@ -150,7 +159,9 @@ describe('an aborted call', () => {
     const error = await errorOf(gateway.execute('import time\ntime.sleep(30)', { timeout: 50 }))
     expect(error).toMatchObject({ name: 'TimeoutError', code: 'ERR_TIMEOUT' })
     expect((error as Error).cause).toBeInstanceOf(RemoteError)
-    expect(((error as Error).cause as RemoteError).traceback).toMatch(/line 2, in <module>\n.*time\.sleep\(30\)\n(.*\^\n)?KeyboardInterrupt\n$/)
+    expect(((error as Error).cause as RemoteError).traceback).toMatch(
+      /line 2, in <module>\n.*time\.sleep\(30\)\n(.*\^\n)?KeyboardInterrupt\n$/,
+    )
   })
 
   it('loses nothing that is read meanwhile', async () => {
@@ -192,7 +203,10 @@ describe('a call that cannot be interrupted', () => {
     expect(await deaf.abort('enough')).toBe('enough')
     const said = 'call("deaf") was aborted and could not be interrupted within 200 ms, so its worker was killed'
     expect(await gateway.closed).toMatchObject({ reason: 'lost', signal: 'SIGKILL', error: { message: said } })
-    expect(await sibling).toMatchObject({ name: 'GatewayClosedError', message: expect.stringContaining(said) as string })
+    expect(await sibling).toMatchObject({
+      name: 'GatewayClosedError',
+      message: expect.stringContaining(said) as string,
+    })
     await expect(release()).rejects.toThrow(GatewayClosedError)
   })
 
@@ -221,9 +235,14 @@ describe('a call that cannot be interrupted', () => {
 
   it('is waited for when killAfter is Infinity', async () => {
     const gateway = await gatewayToAbort(group, keys)
-    await gateway.execute('def stubborn():\n  try: time.sleep(0.3)\n  except KeyboardInterrupt: time.sleep(0.3); return 7', {})
+    await gateway.execute(
+      'def stubborn():\n  try: time.sleep(0.3)\n  except KeyboardInterrupt: time.sleep(0.3); return 7',
+      {},
+    )
     await gateway.execute('import time')
-    expect(await errorOf(gateway.call('stubborn', [], {}, { timeout: 20, killAfter: Number.POSITIVE_INFINITY }))).toBeInstanceOf(TimeoutError)
+    expect(
+      await errorOf(gateway.call('stubborn', [], {}, { timeout: 20, killAfter: Number.POSITIVE_INFINITY })),
+    ).toBeInstanceOf(TimeoutError)
     expect(gateway.isReceiving).toBe(true)
   })
 })

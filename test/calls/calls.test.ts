@@ -3,7 +3,16 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { DumpError, type Gateway, GatewayClosedError, Group, type OutputLine, Range, RemoteError, Tuple } from '../../src/index.js'
+import {
+  DumpError,
+  type Gateway,
+  GatewayClosedError,
+  Group,
+  type OutputLine,
+  Range,
+  RemoteError,
+  Tuple,
+} from '../../src/index.js'
 import { anyInterpreter } from '../interpreters.js'
 import { pythons } from './pythons.js'
 
@@ -47,7 +56,11 @@ describe.each(pythons)('$name', ({ name, command }) => {
   })
 
   it.each<[string, string, (on: Gateway) => Promise<unknown>]>([
-    ['an argument', 'args[0].users[3].created', (on) => on.call('len', [{ users: [1, 2, 3, { created: Symbol('s') }] }])],
+    [
+      'an argument',
+      'args[0].users[3].created',
+      (on) => on.call('len', [{ users: [1, 2, 3, { created: Symbol('s') }] }]),
+    ],
     ['a keyword argument', 'kwargs.x', (on) => on.call('dict', [], { x: Symbol('s') })],
     ['a member of one', 'kwargs["not a name"][1]', (on) => on.call('dict', [], { 'not a name': [1, new WeakMap()] })],
     ['a name', 'names.y', (on) => on.eval('y', { y: new WeakMap() })],
@@ -123,14 +136,18 @@ describe.each(pythons)('$name', ({ name, command }) => {
     expect(await other.get('order')).toEqual(Array.from({ length: 20 }, (_, n) => n))
     await task.waitClose()
     const found: unknown[] = []
-    for await (const n of await other.eval<AsyncIterable<number>>('iter(range(5))')) found.push(await other.call('abs', [n]))
+    for await (const n of await other.eval<AsyncIterable<number>>('iter(range(5))'))
+      found.push(await other.call('abs', [n]))
     expect(found).toEqual([0, 1, 2, 3, 4])
   })
 
   it('has prints of a call arrive before its result', async () => {
     const texts = (): string[] => output.filter(({ gateway: of }) => of === gateway.id).map(({ text }) => text)
     for (let n = 0; n < 20; n++) {
-      await gateway.eval('import os, sys\nsys.stdout.write("say %d\\n" % n)\nos.write(2, b"c %d\\n" % n if False else b"c\\n")', { n })
+      await gateway.eval(
+        'import os, sys\nsys.stdout.write("say %d\\n" % n)\nos.write(2, b"c %d\\n" % n if False else b"c\\n")',
+        { n },
+      )
       expect(texts().at(-2)).toMatch(/say|c/)
       expect(texts()).toContain(`say ${n}`)
     }
@@ -184,7 +201,10 @@ it('holds nothing of 10,000 calls', async () => {
 
 it('makes calls before the worker is there, and keeps their order', async () => {
   const gateway = group.launchGateway(spec)
-  const calls = [gateway.execute('seen = []'), ...Array.from({ length: 5 }, (_, n) => gateway.eval('seen.append(n)', { n }))]
+  const calls = [
+    gateway.execute('seen = []'),
+    ...Array.from({ length: 5 }, (_, n) => gateway.eval('seen.append(n)', { n })),
+  ]
   await Promise.all(calls)
   expect(await gateway.get('seen')).toEqual([0, 1, 2, 3, 4])
 })
@@ -195,7 +215,9 @@ describe('a worker that is killed', () => {
 
   const deliveryOf = (outcome: PromiseSettledResult<unknown>): string => {
     if (outcome.status === 'fulfilled') return 'completed'
-    return outcome.reason instanceof GatewayClosedError ? (outcome.reason.delivery ?? 'nothing') : String(outcome.reason)
+    return outcome.reason instanceof GatewayClosedError
+      ? (outcome.reason.delivery ?? 'nothing')
+      : String(outcome.reason)
   }
 
   it.each([0, 1, 3, 10, 30])('at any moment (%d ms), each of 1,000 calls says what became of it', async (ms) => {
@@ -215,7 +237,9 @@ describe('a worker that is killed', () => {
     const settled = Promise.allSettled(calls)
     setTimeout(() => process.kill(pid, 'SIGKILL'), ms)
     const outcomes = (await settled).map(deliveryOf)
-    const done = new Set((existsSync(file) ? readFileSync(file, 'utf8') : '').trim().split(' ').filter(Boolean).map(Number))
+    const done = new Set(
+      (existsSync(file) ? readFileSync(file, 'utf8') : '').trim().split(' ').filter(Boolean).map(Number),
+    )
     expect(outcomes.filter((outcome) => !['completed', 'unknown', 'not-sent'].includes(outcome))).toEqual([])
     const wrong = outcomes.flatMap((outcome, n) =>
       (outcome === 'completed' && !done.has(n)) || (outcome === 'not-sent' && done.has(n)) ? [`${n} ${outcome}`] : [],

@@ -90,7 +90,9 @@ describe.each(pythons)('$name', ({ command }) => {
   it('iterates over iterators of all kinds', async () => {
     expect(await all(await gateway.py<RemoteIterator>`iter(${[1, 'a', null]})`)).toEqual([1, 'a', null])
     expect(await all(await gateway.py<RemoteIterator>`iter({'k': 1}.items())`)).toEqual([['k', 1]])
-    expect(await all(await gateway.eval<RemoteIterator>('import itertools; itertools.islice(itertools.count(), 3)'))).toEqual([0, 1, 2])
+    expect(
+      await all(await gateway.eval<RemoteIterator>('import itertools; itertools.islice(itertools.count(), 3)')),
+    ).toEqual([0, 1, 2])
     expect(await all(await gateway.eval<RemoteIterator>('open("/dev/null")'))).toEqual([])
     expect(
       await all(
@@ -175,7 +177,9 @@ describe.each(pythons)('$name', ({ command }) => {
       for await (const other of await gateway.call<RemoteIterator<number>>('count', [3])) found.push(one * 3 + other)
     }
     expect(found).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8])
-    const many = await Promise.all(Array.from({ length: 20 }, () => gateway.call<RemoteIterator<number>>('count', [500])))
+    const many = await Promise.all(
+      Array.from({ length: 20 }, () => gateway.call<RemoteIterator<number>>('count', [500])),
+    )
     const lengths = await Promise.all(many.map(async (items) => (await all(items)).length))
     expect(lengths).toEqual(Array.from({ length: 20 }, () => 500))
     await gateway.eval('del log[:]')
@@ -184,7 +188,8 @@ describe.each(pythons)('$name', ({ command }) => {
   it('names the item that cannot be sent, after those before it', async () => {
     const found: unknown[] = []
     const run = async (): Promise<void> => {
-      for await (const item of await gateway.eval<RemoteIterator>('iter([1, 2, {"x": [3, object()]}, 4])')) found.push(item)
+      for await (const item of await gateway.eval<RemoteIterator>('iter([1, 2, {"x": [3, object()]}, 4])'))
+        found.push(item)
     }
     const error = await run().catch((caught: unknown) => caught)
     expect(found).toEqual([1, 2])
@@ -296,16 +301,19 @@ describe.each(pythons3)('$name', ({ name, command }) => {
 
   it('does not hold back items of asynchronous generators', async () => {
     const late: number[] = []
-    for await (const sentAt of await gateway.call<RemoteIterator<number>>('bursts')) late.push(Date.now() - sentAt * 1000)
+    for await (const sentAt of await gateway.call<RemoteIterator<number>>('bursts'))
+      late.push(Date.now() - sentAt * 1000)
     expect(late).toHaveLength(300)
     expect(Math.max(...late)).toBeLessThan(100)
   })
 
   it.skipIf(name === 'CPython 3.6')('awaits in templates and evaluated text', async () => {
-    expect(await gateway.py`
+    expect(
+      await gateway.py`
       a = await double(${3})
       a + 1
-    `).toBe(7)
+    `,
+    ).toBe(7)
     expect(await gateway.eval('a')).toBe(6)
     expect(await gateway.py`[x async for x in count(${2})]`).toEqual([0, 1])
   })

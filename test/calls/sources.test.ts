@@ -47,9 +47,12 @@ describe.each(pythons)('$name', ({ name, command }) => {
   })
 
   it('keeps what is assigned, defined and imported, and not the names', async () => {
-    await gateway.eval('import os.path as p; from os import sep as s\nkept = given\ndef triple(n): return 3 * n\nclass K: v = given', {
-      given: 7,
-    })
+    await gateway.eval(
+      'import os.path as p; from os import sep as s\nkept = given\ndef triple(n): return 3 * n\nclass K: v = given',
+      {
+        given: 7,
+      },
+    )
     expect(await gateway.eval('[kept, triple(kept), K.v, s == p.sep]')).toEqual([7, 21, 7, true])
     expect((await failureOf(gateway.eval('given'))).message).toBe("NameError: name 'given' is not defined")
     expect(await gateway.call('triple', [2])).toBe(6)
@@ -97,7 +100,8 @@ describe.each(pythons)('$name', ({ name, command }) => {
 
   it('says so when a value stands in a string, a comment or a name', async () => {
     const misplaced = [gateway.py`"hello ${1}"`, gateway.py`1 # ${2}`, gateway.py`abc${3}`]
-    for (const call of misplaced) expect((await failureOf(call)).message).toContain('ValueError: value 0 of the template')
+    for (const call of misplaced)
+      expect((await failureOf(call)).message).toContain('ValueError: value 0 of the template')
   })
 
   it('leaves escapes to Python', async () => {
@@ -106,15 +110,21 @@ describe.each(pythons)('$name', ({ name, command }) => {
   })
 
   it('takes lines from right behind the backtick, in blocks and after them', async () => {
-    expect(await gateway.py`total = 0
+    expect(
+      await gateway.py`total = 0
       for i in range(${3}):
           total += i
-      total`).toBe(3)
-    expect(await gateway.py`for i in range(${3}):
-      x = i`).toBe(null)
-    expect(await gateway.py`for i in range(${3}):
+      total`,
+    ).toBe(3)
+    expect(
+      await gateway.py`for i in range(${3}):
+      x = i`,
+    ).toBe(null)
+    expect(
+      await gateway.py`for i in range(${3}):
           x = i
-      x`).toBe(2)
+      x`,
+    ).toBe(2)
   })
 
   it('names the line of the template in tracebacks', async () => {
@@ -234,13 +244,21 @@ describe('what is no source', () => {
     ['py called as a function', (on) => on.py('1 + 1' as never), 'py is the tag of a template'],
     ['a number evaluated', (on) => on.eval(1 as never), 'what is evaluated must be Python text, not a number'],
     ['an array of names', (on) => on.eval('1', [] as never), 'the names must be in a plain object'],
-    ['nothing executed', (on) => on.execute(undefined as never), 'what is executed must be Python text or a file, not an undefined'],
+    [
+      'nothing executed',
+      (on) => on.execute(undefined as never),
+      'what is executed must be Python text or a file, not an undefined',
+    ],
     ['a function of a source', (on) => on.execute({ text: 'x', function: 'f' }), 'execute runs a whole source'],
     ['a file that is not there', (on) => on.execute({ file: '/nowhere.py' }), 'ENOENT'],
     ['an empty path', (on) => on.call(''), "a dotted name such as 'os.path.join' is needed, not an empty text"],
     ['no path', (on) => on.get(undefined as never), "a dotted name such as 'os.path.join' is needed, not an undefined"],
     ['arguments that are no array', (on) => on.call('len', 'abc' as never), 'the arguments of len must be in an array'],
-    ['keyword arguments in a map', (on) => on.call('dict', [], new Map() as never), 'the keyword arguments of dict must be in a plain object'],
+    [
+      'keyword arguments in a map',
+      (on) => on.call('dict', [], new Map() as never),
+      'the keyword arguments of dict must be in a plain object',
+    ],
   ])('%s is refused', async (_, call, message) => {
     await expect(call(gateway)).rejects.toThrow(message)
     expect(await gateway.call('len', [[1]])).toBe(1)

@@ -24,7 +24,9 @@ describe.each(pythons)('on $name', ({ command }) => {
     expect(main).toMatchObject({ name: 'MainThread', isMain: true, performing: 'call busy', omitted: 0 })
     expect(main?.frames).toHaveLength(1)
     expect(main?.frames[0]).toMatchObject({ name: 'busy', file: expect.stringMatching(/aborted\.py$/) as string })
-    expect(threads.find(({ performing }) => performing === 'call waits')?.frames[0]).toMatchObject({ text: 'begun.receive()' })
+    expect(threads.find(({ performing }) => performing === 'call waits')?.frames[0]).toMatchObject({
+      text: 'begun.receive()',
+    })
     const executing = threads.find(({ performing }) => performing === 'exec of <remote exec>')
     expect(executing?.frames.slice(0, 2)).toMatchObject([
       { name: '<module>', line: 4, text: 'inner()' },
@@ -51,7 +53,10 @@ describe.each(pythons)('on $name', ({ command }) => {
     })
     await errorOf(gateway.call('outer', [7]))
     const state = await gateway.postMortem()
-    expect(state).toMatchObject({ type: 'ZeroDivisionError', message: expect.stringContaining('ZeroDivisionError: ') as string })
+    expect(state).toMatchObject({
+      type: 'ZeroDivisionError',
+      message: expect.stringContaining('ZeroDivisionError: ') as string,
+    })
     expect(state?.frames.map(({ file, name, line, text }) => [file, name, line, text])).toEqual([
       ['arithmetic.py', 'outer', 9, 'return divide(value, 0)'],
       ['arithmetic.py', 'divide', 4, 'return numerator // denominator'],
@@ -83,7 +88,10 @@ describe('the state of an exception', () => {
     )
     await errorOf(gateway.call('find', ['k']))
     const state = await gateway.postMortem()
-    expect(state).toMatchObject({ type: 'LookupError', cause: { type: 'KeyError', frames: [{ locals: { key: "'k'", table: '{}' } }] } })
+    expect(state).toMatchObject({
+      type: 'LookupError',
+      cause: { type: 'KeyError', frames: [{ locals: { key: "'k'", table: '{}' } }] },
+    })
   })
 
   it('stays small when the stack and the variables are not', async () => {
