@@ -77,8 +77,8 @@ export class RemoteObjects {
 
   /** Makes functions of this side callable there. @returns Takes them back. */
   expose(functions: Exposed): Disposable {
+    this.#prepare() // ahead of what it exposes: the session's own task needs no controller
     const takeBack = this.#callbacks.expose(functions)
-    this.#prepare()
     this.#tell(['controller.install'])
     return { [Symbol.dispose]: takeBack }
   }
@@ -140,8 +140,8 @@ export class RemoteObjects {
 
   #prepare(): void {
     if (this.#isReady) return
+    this.#gateway.push(sources()) // first: what opens the session is executed with a controller in scope
     this.#session.open()
-    this.#gateway.push(sources())
     this.#isReady = true
   }
 }

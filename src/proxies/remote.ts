@@ -84,8 +84,9 @@ export type Operator =
 /** What iterating gives. */
 type ItemOf<T> = T extends string ? string : T extends Iterable<infer I> | AsyncIterable<infer I> ? I : unknown
 
-/** What may stand where a value is wanted: the value, or an object of the worker that is one. */
-type Passed<A> = A extends Kwargs ? A : A | Remote<A> | Operations<A>
+/** What may stand where a value is wanted: the value, or an object of the worker that is one, in a list too. */
+type Passed<A> = A | Operations<A> | PassedIn<A>
+type PassedIn<A> = A extends readonly unknown[] ? { [K in keyof A]: Passed<A[K]> } : never
 type PassedAll<A extends readonly unknown[]> = { [K in keyof A]: Passed<A[K]> }
 
 type Members<T> = unknown extends T ? Dynamic : Callable<T> & Properties<T>
