@@ -148,7 +148,7 @@ export class Gateway extends CoreGateway {
    * @example
    * ```ts
    * await using counter = await gateway.new('collections.Counter', ['abracadabra'])
-   * await counter.most_common(1) // [['a', 5]]
+   * await counter.$item('a') // 5
    * ```
    */
   new<T = unknown>(path: string, args?: readonly unknown[], kwargs?: Names): Pending<T> {

@@ -7,6 +7,7 @@ that thread itself, where it reads, waits or has sent an item. A thread of its o
 """
 import sys
 import time
+from functools import partial
 from itertools import repeat
 from operator import attrgetter, itemgetter
 
@@ -80,15 +81,14 @@ def strike(call):
         frame = sys._current_frames().get(thread)
         wake(frame)
         if is_interruptible(frame, call):
-            now = thread == worker.main and signal.getsignal(signal.SIGINT)
-            if callable(now):
-                send_signal()
-                if now is handler:
-                    return True  # until it has raised
-            elif not raise_at(thread, frame):
+            acting = thread == worker.main and signal.getsignal(signal.SIGINT)
+            if not callable(acting):
+                raise_at(thread, frame)
                 tell_if_deaf(call)
-                return True
-            del struck[thread]
+            else:
+                if acting is not handler:  # the code there has one of its own, which knows of no note
+                    struck.pop(thread, None)
+                send_signal()
         return True
 
 
@@ -193,22 +193,23 @@ def pthread_kill(thread, number):
 
 
 def raise_at(thread, frame):
-    """Has KeyboardInterrupt raised in a thread if it is where it was at the look at `frame`, else returns False.
+    """Has KeyboardInterrupt raised in a thread if it is where it was at the look at `frame`, and takes its note.
 
-    From the look to the deed this is one call in C, during which no other thread runs.
+    From the second look to the deed this is one call in C, during which no other thread runs.
     """
     global api
     if api == ():
         api = find_api()
     if api is None:
-        return False
+        return
     tops, others = [map(itemgetter(thread), iter(sys._current_frames, None)) for _ in range(2)]
     places = zip(tops, map(attrgetter('f_lasti'), others))
     threads = map({(frame, frame.f_lasti): thread}.__getitem__, places)
+    deeds = map(api[0], threads, repeat(KeyboardInterrupt))
     try:
-        return next(map(api[0], threads, repeat(KeyboardInterrupt)))
-    except KeyError:
-        return False
+        next(zip(deeds, iter(partial(struck.pop, thread, None), thread)))
+    except KeyError:  # it has gone on: another time
+        pass
 
 
 # In whichever thread it is: what the worker does while somebody is to be interrupted.

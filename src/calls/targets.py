@@ -8,6 +8,25 @@ from _tendril.session import operations
 _loader, main = sys.modules['__main__'], type(sys)('__main__')
 sys.modules['__main__'] = main
 namespace = main.__dict__
+
+
+class Controller(object):
+    """What the controller exposes, by name: what makes it callable comes when it exposes something."""
+
+    def __getattr__(self, name):
+        if name.startswith('__'):
+            raise AttributeError(name)
+        try:
+            from _tendril.controller import exposed
+        except ImportError:
+            raise AttributeError('the controller does not expose "%s"; it exposes nothing' % name)
+        return exposed(name)
+
+    def __repr__(self):
+        return '<controller>'
+
+
+controller = namespace['controller'] = Controller()
 builtins = sys.modules['__builtin__' if PY2 else 'builtins']
 
 

@@ -1,5 +1,5 @@
 /**
- * The way back (PROTOCOL.md §11): what is exposed to the worker, and functions that were passed to it, which live here for as long
+ * The way back (PROTOCOL.md §12): what is exposed to the worker, and functions that were passed to it, which live here for as long
  * as they do there. Twin: controller.py.
  */
 import { DumpError, RemoteError } from '../core.js'

@@ -1,4 +1,4 @@
-"""`_tendril.controller`: the way back (PROTOCOL.md section 11; twin: callbacks.ts beside it).
+"""`_tendril.controller`: the way back (PROTOCOL.md section 12; twin: callbacks.ts beside it).
 
 What the controller exposes, and functions that it has passed, are called here by any thread. A call is an item on the channel of the
 requests, with a negative number; its answer comes on a channel of its own: the answer, then the number.
@@ -9,8 +9,8 @@ import weakref
 
 import _tendril
 from _tendril import NAMES, DumpError, Mailbox, _thread, channel, reducing, session, values, worker
-from _tendril.session import Inbox, divert, operations, read
-from _tendril.targets import namespace
+from _tendril.session import Inbox, divert, read
+from _tendril.targets import controller
 
 numbers = itertools.count(1)
 waiting = {}    # by number: the Waiter of a call
@@ -30,16 +30,8 @@ class ControllerError(Exception):
         return '%s: %s' % (self.name, self.message) if self.message else self.name
 
 
-class Controller(object):
-    """What the controller exposes: its functions, by their names."""
-
-    def __getattr__(self, name):
-        if name.startswith('__'):
-            raise AttributeError(name)
-        return lambda *args, **kwargs: ask(name, args, kwargs)
-
-    def __repr__(self):
-        return '<controller of %s>' % worker.id if hasattr(worker, 'id') else '<controller>'
+def exposed(name):
+    return lambda *args, **kwargs: ask(name, args, kwargs)
 
 
 class Callback(object):
@@ -180,9 +172,6 @@ class Answers(Inbox):
 
 # What it is called, here and on the wire.
 
-controller = Controller()
-
-
 def controller_with(number):
     return controller
 
@@ -192,14 +181,6 @@ for function, name in (callback_with, 'Callback'), (controller_with, 'Controller
     setattr(_tendril, name, function)
     NAMES['_tendril', name] = function
     values.OURS.append(function)
-for kind in ControllerError, Callback, Controller:
+for kind in ControllerError, Callback:
     kind.__module__ = 'tendril'
 reducing.REDUCERS['tendril', 'Callback'] = lambda callback: (callback_with, (callback.number,))
-
-
-def install(call):
-    """What is executed without a name of its own finds the controller by its name."""
-    namespace.setdefault('controller', controller)
-
-
-operations['controller.install'] = install

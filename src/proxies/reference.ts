@@ -1,5 +1,5 @@
 /**
- * Objects of the worker that are held here, by numbers that are chosen here (PROTOCOL.md §11). One is released there when it was
+ * Objects of the worker that are held here, by numbers that are chosen here (PROTOCOL.md §12). One is released there when it was
  * disposed of, or collected as garbage, and every request that needs it has been answered. Twin: references.py.
  */
 import { RemoteReferenceError } from '../core.js'

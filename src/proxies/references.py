@@ -1,4 +1,4 @@
-"""`_tendril.references`: objects that the controller holds (PROTOCOL.md section 11; twin: references.ts beside it).
+"""`_tendril.references`: objects that the controller holds (PROTOCOL.md section 12; twin: references.ts beside it).
 
 The controller chooses their numbers, so that what it asks of an object may leave before the object is there. Whoever needs one
 that is being made waits for it.

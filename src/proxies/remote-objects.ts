@@ -78,9 +78,7 @@ export class RemoteObjects {
   /** Makes functions of this side callable there. @returns Takes them back. */
   expose(functions: Exposed): Disposable {
     this.#prepare() // ahead of what it exposes: the session's own task needs no controller
-    const takeBack = this.#callbacks.expose(functions)
-    this.#tell(['controller.install'])
-    return { [Symbol.dispose]: takeBack }
+    return { [Symbol.dispose]: this.#callbacks.expose(functions) }
   }
 
   service<T>(source: Source, options: ServiceOptions<T>): Promise<Service<T>> {

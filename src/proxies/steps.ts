@@ -149,7 +149,7 @@ export class Steps {
   }
 }
 
-/** The wire's form (PROTOCOL.md §11): numbers are given to the results in their order. */
+/** The wire's form (PROTOCOL.md §12): numbers are given to the results in their order. */
 function chainOf(steps: readonly Step[], wants: Wanted): unknown[] {
   const [first] = steps
   const base = first?.base

@@ -49,6 +49,22 @@ describe.each(pythons)('an aborted call on $name', ({ name, command }) => {
     expect(await gateway.call('add', [1, 2])).toBe(3)
   })
 
+  it('is interrupted once: what its except does is not hit again', async () => {
+    const release = occupyMain(gateway)
+    for (let turn = 0; turn < 50; turn++) {
+      const call = await begin(gateway, 'chats')
+      let error: Promise<unknown> | undefined
+      let afterwards = 0
+      for (let item = 0; afterwards < 10; item++) {
+        if (item === turn % 8) error = call.abort()
+        if ((await call.begun.receive()) === 'after') afterwards++
+        await call.begun.send(null)
+      }
+      expect(await error).toMatchObject({ message: 'enough' })
+    }
+    await release()
+  })
+
   it('runs its finally, and is over after that', async () => {
     const call = await begin(gateway, 'tidy')
     await call.abort()
