@@ -83,7 +83,7 @@ export async function arrivals(python) {
     })
     return { all, lost: refusals.length }
   } finally {
-    await arriving.close()
+    arriving.close()
     await group.terminate()
   }
 }

@@ -4,6 +4,7 @@
 import * as calls from './calls_side.mjs'
 import * as copies from './copies_side.mjs'
 import * as elastic from './elastic_side.mjs'
+import * as objects from './objects_side.mjs'
 import * as raw from './raw.mjs'
 import * as socket from './socket_side.mjs'
 import * as sshRaw from './ssh_raw.mjs'
@@ -241,6 +242,35 @@ export const works = [
     ],
     raw: elastic.diskImport,
     tendril: elastic.farImport,
+  },
+  {
+    name: 'objects',
+    isOurs: true,
+    rows: [
+      { key: 'chain', title: 'a chain of 6 remote operations', unit: 'µs' },
+      { key: 'ratio', title: '… of the time of one call', unit: '×', bar: { atMost: 1.5 } },
+    ],
+    tendril: objects.chains,
+  },
+  {
+    name: 'objects-far',
+    bed: 'far',
+    isOurs: true,
+    rounds: 3,
+    rows: [{ key: 'trips', title: `… ${FAR_MS} ms each way: round trips`, unit: '', bar: { atMost: 1.2 } }],
+    tendril: objects.farChains,
+  },
+  {
+    name: 'references',
+    isOurs: true,
+    rounds: 1,
+    rows: [
+      { key: 'each', title: `${objects.REFERENCES} references made and dropped, each`, unit: 'µs' },
+      { key: 'left', title: '… in the table of the worker at the end', unit: '', bar: { atMost: 0 } },
+      { key: 'worker', title: '… the worker grows', unit: 'MiB', bar: { atMost: 8 } },
+      { key: 'heap', title: "… the controller's heap grows", unit: 'MiB', bar: { atMost: 8 } },
+    ],
+    tendril: objects.references,
   },
   {
     name: 'ssh-hosts',

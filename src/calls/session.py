@@ -183,7 +183,13 @@ class Session(object):
         self.requests._return(entry[1])
 
     def outcome(self, call, entry):
-        request = read(entry)
+        try:
+            request = read(entry)
+        except Exception:
+            if '_tendril.references' in worker.sources:
+                from _tendril import references
+                references.salvage(entry[0])
+            raise
         if entry[1] - self.requests._returned >= worker.window // 4:
             self.requests._return(entry[1])
         return operations[request[0]](call, *request[1:])

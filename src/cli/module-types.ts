@@ -15,7 +15,8 @@ export async function writeTypes(
   const specs = specsOf(options.tx === undefined ? [] : [options.tx])
   const [spec] = specs
   if (spec === undefined || specs.length > 1) throw new UsageError(`types takes one gateway, not ${specs.length}`)
-  if (!/^[^\W\d]\w*(\.[^\W\d]\w*)*$/u.test(module)) throw new UsageError(`${JSON.stringify(module)} is no name of a module`)
+  if (!/^[^\W\d]\w*(\.[^\W\d]\w*)*$/u.test(module))
+    throw new UsageError(`${JSON.stringify(module)} is no name of a module`)
   const screen = new Screen()
   const progress = new Progress(screen, specs)
   const group = new Group({
@@ -39,6 +40,8 @@ function write(file: string, text: string): void {
   try {
     writeFileSync(file, text)
   } catch (error) {
-    throw new UsageError(`cannot write ${JSON.stringify(file)}: ${error instanceof Error ? error.message : String(error)}`)
+    throw new UsageError(
+      `cannot write ${JSON.stringify(file)}: ${error instanceof Error ? error.message : String(error)}`,
+    )
   }
 }

@@ -46,7 +46,8 @@ export class Callbacks {
   expose(functions: Exposed): () => void {
     const entries = Object.entries(functions).map(([name, value]): [string, Callable] => {
       if (typeof value !== 'function') throw new TypeError(`cannot expose ${name}: it is no function`)
-      if (!/^(?!_)[\p{L}\p{N}_]+$/u.test(name)) throw new TypeError(`cannot expose ${name}: it is no public name of Python`)
+      if (!/^(?!_)[\p{L}\p{N}_]+$/u.test(name))
+        throw new TypeError(`cannot expose ${name}: it is no public name of Python`)
       return [name, (...args) => Reflect.apply(value, functions, args)]
     })
     for (const [name, callable] of entries) this.#exposed.set(name, callable)
@@ -120,7 +121,7 @@ export class Callbacks {
     } catch (error) {
       if (!(error instanceof DumpError)) return // the gateway has ended, and with it whoever asked
       const message = error.message.replace('send item[0]', 'send result')
-      this.#answer(number, this.#failureOf(new DumpError(message, { path: error.path, cause: error.cause })))
+      this.#send(number, this.#failureOf(new DumpError(message, { path: error.path, cause: error.cause })))
     }
   }
 

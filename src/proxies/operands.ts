@@ -17,10 +17,13 @@ class Copier {
   copy(value: unknown): unknown {
     if (typeof value !== 'object' || value === null) return value
     const prototype: unknown = Object.getPrototypeOf(value)
-    if (prototype === Array.prototype && Array.isArray(value)) return this.#members(value.length, () => value.map((member) => this.copy(member)))
+    if (prototype === Array.prototype && Array.isArray(value))
+      return this.#members(value.length, () => value.map((member) => this.copy(member)))
     if (prototype !== Object.prototype && prototype !== null) return this.#fail(value)
     const keys = Object.keys(value)
-    return this.#members(keys.length, () => Object.fromEntries(Object.entries(value).map(([key, member]) => [key, this.copy(member)])))
+    return this.#members(keys.length, () =>
+      Object.fromEntries(Object.entries(value).map(([key, member]) => [key, this.copy(member)])),
+    )
   }
 
   #members(count: number, copy: () => unknown): unknown {

@@ -26,9 +26,9 @@ interface Encoding {
   readonly outer: Encoding | undefined
   /** What it needs, beside what is in its arguments. */
   readonly needed: readonly Reference[]
-  readonly pinned: Reference[]
+  pinned: Reference[] | undefined
   /** What stands for what: one thing has one mark, however often it occurs. */
-  readonly marks: Map<object, Mark>
+  marks: Map<object, Mark> | undefined
 }
 
 /** One gateway's. */
@@ -55,7 +55,7 @@ export class Passing implements RequestWatcher {
   }
 
   end(wasSent: boolean): (() => void) | undefined {
-    const { needed, pinned } = this.#end(wasSent)
+    const { needed, pinned = [] } = this.#end(wasSent)
     if (!wasSent || needed.length + pinned.length === 0) return undefined
     return () => {
       for (const reference of needed) reference.unpin()
@@ -89,11 +89,12 @@ export class Passing implements RequestWatcher {
       throw new RemoteReferenceError(`${reference} can only be an argument of a call or a task. Send its value.`)
     }
     if (reference === undefined && typeof object !== 'function') return undefined
-    const { marks, kind } = this.#encoding
-    const known = marks.get(reference ?? object)
+    const encoding = this.#encoding
+    const known = encoding.marks?.get(reference ?? object)
     if (known !== undefined) return known
-    const mark = reference === undefined ? this.#pass(object) : this.#markOfReference(reference, kind)
-    marks.set(reference ?? object, mark)
+    const mark = reference === undefined ? this.#pass(object) : this.#markOfReference(reference, encoding)
+    encoding.marks ??= new Map()
+    encoding.marks.set(reference ?? object, mark)
     return mark
   }
 
@@ -102,13 +103,14 @@ export class Passing implements RequestWatcher {
     return { kind: 'Callback', id: this.#parts.callbacks.pass(callback) }
   }
 
-  #markOfReference(reference: Reference, kind: Encoding['kind']): Mark {
+  #markOfReference(reference: Reference, encoding: Encoding): Mark {
     const { references, steps } = this.#parts
     references.check(reference)
     if (reference.failure !== undefined) throw reference.failure
-    if (kind === 'task') return { kind: 'Lent', id: this.#lend(reference) }
+    if (encoding.kind === 'task') return { kind: 'Lent', id: this.#lend(reference) }
     reference.pin()
-    this.#encoding?.pinned.push(reference)
+    encoding.pinned ??= []
+    encoding.pinned.push(reference)
     return { kind: steps.isBeingSent(reference) ? 'Step' : 'Ref', id: reference.id }
   }
 
@@ -121,7 +123,7 @@ export class Passing implements RequestWatcher {
   }
 
   #begin(kind: Encoding['kind'], needed: readonly Reference[]): void {
-    this.#encoding = { kind, outer: this.#encoding, needed, pinned: [], marks: new Map() }
+    this.#encoding = { kind, outer: this.#encoding, needed, pinned: undefined, marks: undefined }
   }
 
   #end(wasSent: boolean): Encoding {
@@ -129,8 +131,9 @@ export class Passing implements RequestWatcher {
     if (encoding === undefined) throw new Error('nothing is being encoded')
     this.#encoding = encoding.outer
     if (!wasSent) {
-      for (const { kind, id } of encoding.marks.values()) if (kind === 'Callback') this.#parts.callbacks.drop(id, 1)
-      for (const reference of encoding.pinned) reference.unpin()
+      for (const { kind, id } of encoding.marks?.values() ?? [])
+        if (kind === 'Callback') this.#parts.callbacks.drop(id, 1)
+      for (const reference of encoding.pinned ?? []) reference.unpin()
     }
     return encoding
   }

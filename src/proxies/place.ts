@@ -38,11 +38,17 @@ export function referenceOf(value: object): Reference | undefined {
   if (value instanceof Reference) return value
   const place = placeOf(value)
   if (place === undefined || isObject(place)) return place?.base
-  throw new RemoteReferenceError(`${textOf(place)} is only a name until it is used: send its value(), or what its ref() gives`)
+  throw new RemoteReferenceError(
+    `${textOf(place)} is only a name until it is used: send its value(), or what its ref() gives`,
+  )
 }
 
 /** What an operation will come to. It leaves now. */
-export function made(place: Place, operation: string, operands: readonly unknown[]): Place & { readonly base: Reference } {
+export function made(
+  place: Place,
+  operation: string,
+  operands: readonly unknown[],
+): Place & { readonly base: Reference } {
   const [first, ...others] = operands
   const given = operation === 'call' && Array.isArray(first) ? [read(first), ...others] : read(operands)
   const base = place.world.steps.add(...startOf(place), operation, given)

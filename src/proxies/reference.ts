@@ -4,6 +4,9 @@
  */
 import { RemoteReferenceError } from '../core.js'
 
+/** More than so many would hold up what waits behind them: a collection of garbage may drop a hundred thousand. */
+const RELEASED_AT_ONCE = 1000
+
 /**
  * References that were made by one chain. They are collected together, because each one that is watched for that costs more than all else
  * that is done for it; one that is kept for itself leaves them.
@@ -108,7 +111,9 @@ export class References {
       )
     }
     if (reference.isDisposed) {
-      throw new RemoteReferenceError(`${reference} cannot be used: it was disposed of. Dispose of it after its last use.`)
+      throw new RemoteReferenceError(
+        `${reference} cannot be used: it was disposed of. Dispose of it after its last use.`,
+      )
     }
   }
 
@@ -131,7 +136,7 @@ export class References {
     queueMicrotask(() => {
       const ids = this.#dropped
       this.#dropped = []
-      this.#link.release(ids)
+      for (let at = 0; at < ids.length; at += RELEASED_AT_ONCE) this.#link.release(ids.slice(at, at + RELEASED_AT_ONCE))
     })
   }
 }

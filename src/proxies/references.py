@@ -7,7 +7,7 @@ import operator
 import sys
 import types
 
-from _tendril import NAMES, LoadError, Mailbox, _thread, session, worker
+from _tendril import NAMES, PY2, BytesIO, LoadError, Mailbox, Unpickler, _thread, session, worker
 from _tendril.session import operations
 from _tendril.targets import import_and_walk
 
@@ -80,16 +80,26 @@ def wait_for(where, number):
     return where[number]
 
 
+def take(number):
+    """As `get`, for an argument: whoever made the call is told."""
+    try:
+        return get(number)
+    except Unfulfilled as e:
+        e.failure.was_told = True
+        raise
+
+
 def take_lent(number):
     if number not in lent:
         wait_for(lent, number)
     value = lent.pop(number)
     if type(value) is Failure:
+        value.was_told = True
         raise Unfulfilled(value)
     return value
 
 
-NAMES.update({('_tendril', 'Ref'): get, ('_tendril', 'Step'): Step, ('_tendril', 'Lent'): take_lent})
+NAMES.update({('_tendril', 'Ref'): take, ('_tendril', 'Step'): Step, ('_tendril', 'Lent'): take_lent})
 
 
 def stats(call):
@@ -113,8 +123,8 @@ def chain(call, wants, first, kept, start, *steps):
     if Step.loaded_by and thread in Step.loaded_by:
         Step.loaded_by.discard(thread)
         steps = LateOperands(steps)
-    performed = performing.setdefault(thread, [])
-    performed.append((first, first + kept))
+    outer = performing.get(thread, ())
+    performing[thread] = outer + ((first, first + kept),)
     number, end = first, first + kept
     try:
         value = import_and_walk(start.split('.')) if isinstance(start, TEXT) else None if start is None else get(start)
@@ -141,7 +151,10 @@ def chain(call, wants, first, kept, start, *steps):
     except BaseException:
         failure = Failure(worker.describe_failure())
     finally:
-        performed.pop()
+        if outer:
+            performing[thread] = outer
+        else:
+            del performing[thread]
     for number in range(number, end):  # what depends on what could not be made is not made either
         put(table, number, failure)
     if wants:
@@ -155,6 +168,47 @@ def awaited(coroutine):
     import asyncio
     from _tendril.coroutines import loop
     return asyncio.run_coroutine_threadsafe(coroutine, loop).result()
+
+
+def salvage(payload):
+    """A request could not be read, of the exception that is being handled: if it is a chain, nothing of that will come to be."""
+    request = reader_of(payload).load()
+    if request[0] == 'references.chain':
+        wants, first, kept = request[1:4]
+        failure = Failure(worker.describe_failure())
+        failure.was_told = wants > 0
+        for number in range(first, first + kept):
+            put(table, number, failure)
+
+
+def reader_of(payload):
+    """Reads a payload without making what it names."""
+    reader = Skeleton(BytesIO(b''.join(payload) if type(payload) is list else bytes(payload)))
+    if PY2:
+        reader.find_global, reader.persistent_load = (lambda module, name: nothing), nothing
+    return reader
+
+
+class Py3Skeleton(object if PY2 else Unpickler):
+    def find_class(self, module, name):
+        return nothing
+
+    def persistent_load(self, pid):
+        return nothing()
+
+
+Skeleton = Unpickler if PY2 else Py3Skeleton
+
+
+def nothing(*args):
+    return Nothing()
+
+
+class Nothing(list):
+    """Takes members of any kind."""
+
+    def __setitem__(self, key, value):
+        pass
 
 
 class LateOperands(tuple):

@@ -1,7 +1,7 @@
 /** What one gateway has of remote objects, and of the way back: where its parts meet. Twins: references.py, controller.py. */
 import { readFileSync } from 'node:fs'
 import type { Session } from '../calls/session.js'
-import { type Gateway, GatewayClosedError, type Reference as Mark, type Source } from '../core.js'
+import type { Gateway, Reference as Mark, Source } from '../core.js'
 import { Callbacks, type Exposed } from './callbacks.js'
 import { proxyOf } from './expression.js'
 import { ControllerName, Passing } from './passing.js'
@@ -71,7 +71,10 @@ export class RemoteObjects {
       eval: (text, names = {}) => this.#pending('eval', [text, names]),
     }
     session.watch(this.#passing)
-    session.on('ask', (number, target, args, kwargs) => void this.#callbacks.onAsked(-Number(number), target, args, kwargs))
+    session.on(
+      'ask',
+      (number, target, args, kwargs) => void this.#callbacks.onAsked(-Number(number), target, args, kwargs),
+    )
     session.on('dropped', (number, times) => this.#callbacks.drop(Number(number), Number(times)))
   }
 
@@ -131,8 +134,8 @@ export class RemoteObjects {
   #tell(request: readonly unknown[], onDone: () => void = () => undefined): void {
     try {
       this.#session.send(request, onDone, true)
-    } catch (error) {
-      if (!(error instanceof GatewayClosedError)) throw error // with it went all that is there
+    } catch {
+      onDone() // the gateway has ended, and all that was there
     }
   }
 
@@ -149,7 +152,11 @@ let read: Parameters<Gateway['push']>[0] | undefined
 /** What the worker needs for it. */
 function sources(): Parameters<Gateway['push']>[0] {
   read ??= {
-    tendril: { file: '<tendril>/tendril.py', source: 'from _tendril.controller import ControllerError, controller\n', package: false },
+    tendril: {
+      file: '<tendril>/tendril.py',
+      source: 'from _tendril.controller import ControllerError, controller\n',
+      package: false,
+    },
     ...Object.fromEntries(
       ['references', 'controller', 'service'].map((name) => {
         const source = readFileSync(new URL(`./${name}.py`, import.meta.url), 'utf8')

@@ -30,7 +30,11 @@ let made = 0
 /** Starts a service. A source that is a mere string is the path of a file: a module, unlike what is executed, is seldom a line of text. */
 export async function startService<T>(ask: Ask, source: Source, options: ServiceOptions<T>): Promise<Service<T>> {
   const names = checked(options?.expose)
-  const { source: text, file, function: functionName } = readSource(typeof source === 'string' ? { file: source } : source)
+  const {
+    source: text,
+    file,
+    function: functionName,
+  } = readSource(typeof source === 'string' ? { file: source } : source)
   if (functionName !== null) throw new TypeError(`a service is a whole module: expose ${functionName} instead`)
   const number = ++made
   await ask('service.start', number, text, file, names)

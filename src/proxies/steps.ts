@@ -97,7 +97,13 @@ export class Steps {
     if (base instanceof Reference) this.#references.check(base)
   }
 
-  #write(step: { result: Reference; base: Base; operation: string; names: readonly Name[]; operands: readonly unknown[] }): void {
+  #write(step: {
+    result: Reference
+    base: Base
+    operation: string
+    names: readonly Name[]
+    operands: readonly unknown[]
+  }): void {
     const { result, base, operation, names } = step
     const [operands, areCopies] = copied(step.operands)
     result.pin()
@@ -108,7 +114,8 @@ export class Steps {
 
   #push(step: Step): void {
     const last = this.#open.at(-1)
-    const goesOn = last?.result !== undefined && step.base === last.result && (step.result?.id ?? 0) - 1 <= last.result.id
+    const goesOn =
+      last?.result !== undefined && step.base === last.result && (step.result?.id ?? 0) - 1 <= last.result.id
     if (last !== undefined && !goesOn) this.flush()
     if (step.base instanceof Reference) step.base.pin()
     this.#open.push(step)
@@ -194,5 +201,11 @@ function explain(error: unknown, steps: readonly Step[]): [index: number, failur
   const [place = '', operand] = (isPlainCall ? /^item\[\d+\]()/ : /^item\[\d+\]\[(\d+)\]/).exec(error.path) ?? []
   const name = isCall ? (operand === '1' ? 'kwargs' : 'args') : 'value'
   const path = error.path.replace(place, name)
-  return [index, new DumpError(error.message.replace(error.path, () => path), { path, cause: error.cause })]
+  return [
+    index,
+    new DumpError(
+      error.message.replace(error.path, () => path),
+      { path, cause: error.cause },
+    ),
+  ]
 }

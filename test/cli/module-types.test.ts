@@ -22,9 +22,18 @@ describe('tendril types', () => {
   })
 
   it('says what is wrong', () => {
-    expect(tendril(['types', 'nosuch', ...tx])).toMatchObject({ status: 1, stderr: expect.stringContaining("No module named 'nosuch'") })
-    expect(tendril(['types', 'a/b', ...tx])).toMatchObject({ status: 2, stderr: expect.stringContaining('"a/b" is no name of a module') })
+    expect(tendril(['types', 'nosuch', ...tx])).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining("No module named 'nosuch'"),
+    })
+    expect(tendril(['types', 'a/b', ...tx])).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining('"a/b" is no name of a module'),
+    })
     expect(tendril(['types', 'json', '--tx', '2*popen'])).toMatchObject({ status: 2 })
-    expect(tendril(['types', 'json', ...tx, '-o', join(folder, 'no', 'such')])).toMatchObject({ status: 2, stderr: expect.stringContaining('cannot write') })
+    expect(tendril(['types', 'json', ...tx, '-o', join(folder, 'no', 'such')])).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining('cannot write'),
+    })
   })
 })

@@ -23,7 +23,8 @@ describe.each(cases)('$title', ({ spec }) => {
         throw new TypeError('no such user')
       },
       unsendable: () => new WeakMap(),
-      down: async (n: number): Promise<number> => (n === 0 ? 0 : 1 + (await gateway.eval<number>('controller.down(n - 1)', { n }))),
+      down: async (n: number): Promise<number> =>
+        n === 0 ? 0 : 1 + (await gateway.eval<number>('controller.down(n - 1)', { n })),
       wait: async (ms: number) => {
         await passed(ms)
         return ms
@@ -35,7 +36,10 @@ describe.each(cases)('$title', ({ spec }) => {
     expect(await gateway.eval('controller.lookup(7)')).toBe('user 7')
     expect(await gateway.eval('controller.lookup(7, upper=True)')).toBe('USER 7')
     expect(await gateway.remoteExec('channel.send(controller.lookup(8))').receive()).toBe('user 8')
-    const task = { text: 'def run(channel):\n    from tendril import controller\n    channel.send(controller.lookup(9))', function: 'run' }
+    const task = {
+      text: 'def run(channel):\n    from tendril import controller\n    channel.send(controller.lookup(9))',
+      function: 'run',
+    }
     expect(await gateway.remoteExec(task).receive()).toBe('user 9')
   })
 
@@ -74,13 +78,17 @@ describe.each(cases)('$title', ({ spec }) => {
     expect(calls).toEqual([[1], [2, { x: 3 }]])
     expect(await gateway.eval('[f, f is g]', { f: callback, g: callback })).toEqual([callback, true])
     expect(await gateway.remoteExec('channel.send(f("x"))', { f: (x: string) => x + x }).receive()).toBe('xx')
-    await expect(gateway.eval('f()', { f: () => Promise.reject(new RangeError('off')) })).rejects.toThrow(/RangeError: off/)
+    await expect(gateway.eval('f()', { f: () => Promise.reject(new RangeError('off')) })).rejects.toThrow(
+      /RangeError: off/,
+    )
     await gateway.eval('1 // 0').catch(() => undefined) // the last failure's frames are kept
-    await expect.poll(async () => {
-      await gateway.call('gc.collect')
-      const { callbacks, remoteCallbacks, callsBack, remoteCallsBack } = await gateway.stats()
-      return { callbacks, remoteCallbacks, callsBack, remoteCallsBack }
-    }).toEqual({ callbacks: 0, remoteCallbacks: 0, callsBack: 0, remoteCallsBack: 0 })
+    await expect
+      .poll(async () => {
+        await gateway.call('gc.collect')
+        const { callbacks, remoteCallbacks, callsBack, remoteCallsBack } = await gateway.stats()
+        return { callbacks, remoteCallbacks, callsBack, remoteCallsBack }
+      })
+      .toEqual({ callbacks: 0, remoteCallbacks: 0, callsBack: 0, remoteCallsBack: 0 })
   })
 
   it('answers threads of user code, many at once, and a slow one holds up no other', async () => {

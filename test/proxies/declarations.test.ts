@@ -110,7 +110,9 @@ it('need a Python that has annotations, and a module that is there', async () =>
   const python2 = pythons.find(({ name }) => name === 'CPython 2.7')
   const gateway = await group.makeGateway(`popen//python=${(python2 ?? pythons[0])?.command}`)
   if (python2 !== undefined)
-    await expect(declarationsOf(gateway, 'json')).rejects.toThrow(/annotations are read by Python 3.6 and later, and this is 2.7/)
+    await expect(declarationsOf(gateway, 'json')).rejects.toThrow(
+      /annotations are read by Python 3.6 and later, and this is 2.7/,
+    )
   const other = await group.makeGateway(`popen//python=${pythons3[0]?.command}`)
   await expect(declarationsOf(other, 'nosuch.module')).rejects.toThrow(/No module named 'nosuch'/)
 })

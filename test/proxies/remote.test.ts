@@ -3,6 +3,7 @@ import { inspect } from 'node:util'
 import { afterAll, beforeAll, describe, expect, expectTypeOf, it } from 'vitest'
 import {
   DumpError,
+  Fraction,
   type Gateway,
   Group,
   kwargs,
@@ -12,8 +13,8 @@ import {
   type RemoteObject,
   RemoteReferenceError,
 } from '../../src/index.js'
-import { anyInterpreter } from '../interpreters.js'
 import { pythons } from '../calls/pythons.js'
+import { anyInterpreter } from '../interpreters.js'
 
 interface Modules {
   collections: { deque: unknown }
@@ -54,7 +55,10 @@ describe.each(pythons)('$name', ({ name, command }) => {
     await using dict = await gateway.new('collections.OrderedDict', [[['a', 1]]])
     await dict.$setItem('b', 2)
     expect(await dict.$item('b')).toBe(2)
-    expect([...((await dict.value()) as Map<string, number>)]).toEqual([['a', 1], ['b', 2]])
+    expect([...((await dict.value()) as Map<string, number>)]).toEqual([
+      ['a', 1],
+      ['b', 2],
+    ])
     expect([await dict.$length(), await dict.$has('a'), await dict.$has('z')]).toEqual([2, true, false])
     await dict.$deleteItem('a')
     expect(await dict.$type()).toBe('collections.OrderedDict')
@@ -89,14 +93,33 @@ describe.each(pythons)('$name', ({ name, command }) => {
     expect(await earlier.$op('lt', later)).toBe(true)
     const six = await gateway.ref.eval<number>('6')
     const operations: [string, unknown[], unknown][] = [
-      ['add', [1], 7], ['sub', [1], 5], ['mul', [7], 42], ['truediv', [4], 1.5], ['floordiv', [4], 1], ['mod', [4], 2],
-      ['pow', [42], 6n ** 42n], ['neg', [], -6], ['and_', [3], 2], ['or_', [1], 7], ['xor', [3], 5], ['inv', [], -7],
-      ['lshift', [2], 24], ['rshift', [1], 3], ['gt', [5], true], ['le', [5], false], ['eq', [6], true], ['ne', [6], false],
-      ['not_', [], false], ['is_', [six], true],
+      ['add', [1], 7],
+      ['sub', [1], 5],
+      ['mul', [7], 42],
+      ['truediv', [4], 1.5],
+      ['floordiv', [4], 1],
+      ['mod', [4], 2],
+      ['pow', [42], 6n ** 42n],
+      ['neg', [], -6],
+      ['and_', [3], 2],
+      ['or_', [1], 7],
+      ['xor', [3], 5],
+      ['inv', [], -7],
+      ['lshift', [2], 24],
+      ['rshift', [1], 3],
+      ['gt', [5], true],
+      ['le', [5], false],
+      ['eq', [6], true],
+      ['ne', [6], false],
+      ['not_', [], false],
+      ['is_', [six], true],
     ]
-    for (const [operator, operands, result] of operations) expect([operator, await six.$op(operator, ...operands)]).toEqual([operator, result])
+    for (const [operator, operands, result] of operations)
+      expect([operator, await six.$op(operator, ...operands)]).toEqual([operator, result])
     if (name !== 'CPython 2.7') await expect(six.$op('matmul', 1)).rejects.toThrow(/TypeError: unsupported operand/)
-    await expect(six.$op('frobnicate').value()).rejects.toThrow(/AttributeError: Python \d.\d+ has no operator 'frobnicate'/)
+    await expect(six.$op('frobnicate').value()).rejects.toThrow(
+      /AttributeError: Python \d.\d+ has no operator 'frobnicate'/,
+    )
   })
 
   it('passes references as the very objects, however deep they lie', async () => {
@@ -126,10 +149,19 @@ describe.each(pythons)('$name', ({ name, command }) => {
       await using entered = await manager.$enter<{ log: string[] }>()
       expect(await entered.$is(manager)).toBe(true)
     }
-    expect(await manager.log).toEqual(['in', 'None', 'in', 'TypeError: no', 'in', 'RangeError: forget it', 'in', 'None'])
+    expect(await manager.log).toEqual([
+      'in',
+      'None',
+      'in',
+      'TypeError: no',
+      'in',
+      'RangeError: forget it',
+      'in',
+      'None',
+    ])
   })
 
-  it('tells a failure to all that depends on it, and to the worker\'s stderr when nobody asked', async () => {
+  it("tells a failure to all that depends on it, and to the worker's stderr when nobody asked", async () => {
     const bad = gateway.new<{ rotate(n: number): { extra: unknown } }>('collections.deque', [5])
     const longer = bad.rotate(1).extra
     await expect(longer.value()).rejects.toThrow(RemoteError)
@@ -139,7 +171,8 @@ describe.each(pythons)('$name', ({ name, command }) => {
     gateway.ref.eval('1 // 0').dispose()
     const five = (await gateway.ref.eval('5')) as { nosuch?: number }
     five.nosuch = 1
-    const complaints = (): number => output.filter(({ text }) => text === 'tendril: a failure was never retrieved:').length
+    const complaints = (): number =>
+      output.filter(({ text }) => text === 'tendril: a failure was never retrieved:').length
     await expect.poll(complaints).toBe(2)
     expect(output.some(({ text }) => text.includes('ZeroDivisionError'))).toBe(true)
     expect(output.some(({ text }) => text.includes('AttributeError'))).toBe(true)
@@ -153,7 +186,9 @@ describe('a remote object', () => {
   })
 
   it('iterates in batches, and leaving the loop closes a generator', async () => {
-    await gateway.execute('state = []\ndef count():\n    try:\n        for i in range(10**9): yield i\n    finally: state.append("closed")')
+    await gateway.execute(
+      'state = []\ndef count():\n    try:\n        for i in range(10**9): yield i\n    finally: state.append("closed")',
+    )
     const numbers = await gateway.ref.call<number[]>('count')
     const seen: unknown[] = []
     for await (const number of numbers) if (seen.push(number) === 5) break
@@ -176,11 +211,21 @@ describe('a remote object', () => {
   })
 
   it('says what cannot be sent, and the gateway stays usable', async () => {
-    const error = await modulesOf(gateway).len({ a: [new WeakMap()] }).catch((e: unknown) => e)
+    const error = await modulesOf(gateway)
+      .len({ a: [new WeakMap()] })
+      .catch((e: unknown) => e)
     expect(error).toBeInstanceOf(DumpError)
     expect(error).toMatchObject({ path: 'args[0].a[0]' })
-    await expect(modulesOf(gateway).dict(kwargs({ b: new WeakMap() })).value()).rejects.toMatchObject({ path: 'kwargs.b' })
-    interface Text { upper(): Text; center(width: unknown): Text; lower(): string }
+    await expect(
+      modulesOf(gateway)
+        .dict(kwargs({ b: new WeakMap() }))
+        .value(),
+    ).rejects.toMatchObject({ path: 'kwargs.b' })
+    interface Text {
+      upper(): Text
+      center(width: unknown): Text
+      lower(): string
+    }
     const chain = gateway.ref.eval<Text>("'a'").upper().center(new WeakMap()).lower()
     await expect(chain).rejects.toMatchObject({ path: 'args[0]' })
     const list = await gateway.ref.eval<unknown[]>('[]')
@@ -192,7 +237,9 @@ describe('a remote object', () => {
   it('cannot be used after its disposal, on another gateway, or where values are meant', async () => {
     const other = await group.makeGateway(`popen//python=${anyInterpreter().command}`)
     const object = await gateway.new<{ append(item: unknown): null }>('list')
-    await expect(other.call('len', [object])).rejects.toThrow(/reference \d+ of gw\d+ cannot be used on gw\d+: its object lives in another process/)
+    await expect(other.call('len', [object])).rejects.toThrow(
+      /reference \d+ of gw\d+ cannot be used on gw\d+: its object lives in another process/,
+    )
     expect(() => modulesOf(other).len(object)).not.toThrow()
     await expect(modulesOf(other).len(object)).rejects.toThrow(DumpError)
     await expect(gateway.call('len', [modulesOf(gateway).sys.path])).rejects.toThrow(/is only a name until it is used/)
@@ -207,6 +254,21 @@ describe('a remote object', () => {
     await expect(gateway.call('len', [object])).rejects.toThrow(/was disposed of/)
   })
 
+  it('fails at once when what it is made of cannot be read there, or was not made', async () => {
+    const unreadable = gateway.ref.call<number[]>('list', [[new Fraction(1n, 0n)]])
+    const dependent = unreadable[0]
+    await gateway.call('len', [[]])
+    await expect(dependent).rejects.toThrow(/LoadError: cannot load an item: ZeroDivisionError/)
+    await expect(gateway.call('len', [unreadable])).rejects.toThrow(/ZeroDivisionError/)
+    const bad = gateway.ref.eval('1 // 0')
+    const lengths = modulesOf(gateway).len(bad)
+    await gateway.call('len', [[]])
+    await expect(lengths.$op('add', 1).value()).rejects.toThrow(/^ZeroDivisionError/)
+    await expect(gateway.remoteExec('pass', { bad }).waitClose()).rejects.toThrow(/^ZeroDivisionError/)
+    const self = gateway.ref.eval<number[]>('[]')
+    expect(await self.$op('concat', [[self]]).$length()).toBe(1)
+  })
+
   it('takes operands as they are when it is written', async () => {
     const list = await gateway.ref.eval<{ append(item: unknown): null }>('[]')
     const row = [0]
@@ -214,8 +276,8 @@ describe('a remote object', () => {
     for (let i = 0; i < 3; i++) {
       row[0] = i
       big[99] = i
-      list.append(row)
-      list.append(big)
+      void list.append(row)
+      void list.append(big)
     }
     const value = (await list.value()) as unknown as number[][]
     expect(value.map((each) => each.at(-1))).toEqual([0, 0, 1, 1, 2, 2])
@@ -226,7 +288,7 @@ describe('a remote object', () => {
     const log = await gateway.ref.get<{ append(line: string): null }>('log')
     const promises: unknown[] = []
     for (let i = 0; i < 20; i++) {
-      log.append(`reference ${i}`)
+      void log.append(`reference ${i}`)
       promises.push(gateway.call('log.append', [`call ${i}`]))
     }
     await Promise.all(promises)
@@ -244,8 +306,14 @@ describe('a remote object', () => {
   })
 
   it('has the types that are known of it', async () => {
-    interface Point { readonly x: number; moved(by: number): Point }
-    const modules = gateway.modules as Remote<{ os: { getcwd(): string; path: { sep: string } }; geometry: { Point(x: number): Point } }>
+    interface Point {
+      readonly x: number
+      moved(by: number): Point
+    }
+    const modules = gateway.modules as Remote<{
+      os: { getcwd(): string; path: { sep: string } }
+      geometry: { Point(x: number): Point }
+    }>
     expectTypeOf(modules.os.getcwd()).resolves.toEqualTypeOf<string>()
     expectTypeOf(modules.os.path.sep).resolves.toEqualTypeOf<string>()
     expectTypeOf<ReturnType<typeof modules.geometry.Point>>().resolves.toEqualTypeOf<Point>()

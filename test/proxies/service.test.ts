@@ -40,13 +40,21 @@ describe.each(pythons)('$name', ({ command }) => {
   })
 
   it('shows the file in tracebacks', async () => {
-    await expect(service.salary('nobody')).rejects.toMatchObject({ traceback: expect.stringContaining(`${file}", line 11`) })
+    await expect(service.salary('nobody')).rejects.toMatchObject({
+      traceback: expect.stringContaining(`${file}", line 11`),
+    })
   })
 
   it('says what it does not define, what it cannot expose, and what failed in it', async () => {
-    await expect(gateway.service<{ nosuch(): void }>(file, { expose: ['nosuch'] })).rejects.toThrow(/salaries.py defines no function 'nosuch'/)
-    await expect(gateway.service<{ then(): void }>(file, { expose: ['then'] })).rejects.toThrow('a service cannot expose then')
-    await expect(gateway.service(file, { expose: [] })).rejects.toThrow("a service needs the names of its functions: { expose: ['lookup'] }")
+    await expect(gateway.service<{ nosuch(): void }>(file, { expose: ['nosuch'] })).rejects.toThrow(
+      /salaries.py defines no function 'nosuch'/,
+    )
+    await expect(gateway.service<{ then(): void }>(file, { expose: ['then'] })).rejects.toThrow(
+      'a service cannot expose then',
+    )
+    await expect(gateway.service(file, { expose: [] })).rejects.toThrow(
+      "a service needs the names of its functions: { expose: ['lookup'] }",
+    )
     await expect(gateway.service({ text: '1 // 0' }, { expose: ['f'] })).rejects.toThrow(/ZeroDivisionError/)
   })
 
