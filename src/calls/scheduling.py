@@ -6,17 +6,19 @@ With `execmodel=main_thread_only` there are no helpers.
 """
 import time
 
-from _tendril import Mailbox, _thread, worker
+from _tendril import PY2, Mailbox, _thread, worker
 
 STUCK = 0.005
-IDLE_HELPERS = 4  # so many stay when they have nothing to do
+PATIENCE = 8            # times STUCK, before a helper joins others that compute: it could only take turns with them
+IDLE_HELPERS = 4        # so many stay when they have nothing to do
+processor_time = time.clock if PY2 else time.process_time
 
 
 class Scheduler(object):
     def __init__(self, perform):
         self.perform = perform
         self.taken = self.begun = self.relieved = 0  # requests for the main thread: each is counted by one thread
-        self.helped = 0
+        self.helped, self.helping = 0, {}  # what helpers have done, and their threads
         self.is_main_stuck = False
         self.left = Mailbox()  # requests left to helpers
         self.is_watching, self.wanted = False, _thread.allocate_lock()
@@ -58,16 +60,16 @@ class Scheduler(object):
 
     def help(self):
         """A helper's thread."""
-        while True:
+        self.helping[_thread.get_ident()] = True
+        while self.left.items or len(self.left.sleepers) < IDLE_HELPERS:
             try:
                 request = self.left.items.popleft()
             except IndexError:
-                if len(self.left.sleepers) >= IDLE_HELPERS:
-                    return
                 self.left.sleep(None)
                 continue
             self.perform(*request)
             self.helped += 1
+        del self.helping[_thread.get_ident()]
 
     # The watch sleeps unless requests wait behind others.
 
@@ -79,16 +81,19 @@ class Scheduler(object):
     def watch(self):
         while True:
             self.wanted.acquire()
-            helpers = 1
+            helpers, waited = 1, 0
             while self.is_main_behind() or self.left.items:
-                begun, helped = self.begun, self.helped
+                begun, helped, began, used = self.begun, self.helped, time.time(), processor_time()
                 time.sleep(STUCK)
                 if begun == self.begun and self.is_main_behind():
                     self.relieve_main()
                 if helped == self.helped and self.left.items:
-                    for _ in range(helpers):
-                        worker.start_thread(self.help)
-                    helpers *= 2
+                    computes = processor_time() - used > (time.time() - began) / 2
+                    waited += 1
+                    if not self.helping or not computes or waited % PATIENCE == 0:
+                        for _ in range(1 if computes else helpers):
+                            worker.start_thread(self.help)
+                        helpers *= 2
             self.is_watching = False
             if self.is_main_behind() or self.left.items:
                 self.want_watch()
