@@ -132,15 +132,19 @@ describe.each(ways)('%s', (way, listen) => {
     )
     await using forward = await gateway.forward({ ...listen(0), to: server.port })
     const blocked = await dial(forward.address)
+    const exchanges: Promise<undefined>[] = []
     let sent = 0
     while (sent < 400 * MIB) {
       if (!blocked.write(Buffer.alloc(MIB, 'x'))) {
         const drained = once(blocked, 'drain').then(() => true)
-        if (!(await Promise.race([drained, exchangeOnce(forward.address)]))) break
+        const exchanged = exchangeOnce(forward.address)
+        exchanges.push(exchanged)
+        if (!(await Promise.race([drained, exchanged]))) break
       }
       sent += MIB
     }
     expect(sent).toBeLessThan(64 * MIB)
+    await Promise.all(exchanges)
     // What is stuck comes loose when the one who does not read goes away.
     for (const socket of server.sockets) socket.destroy()
     await over(blocked)
