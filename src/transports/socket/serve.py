@@ -220,10 +220,14 @@ class Server(object):
         self.is_stopping = False
 
     def serve(self):
+        woken, waking = socket.socketpair()
+        waking.setblocking(False)
+        signal.set_wakeup_fd(waking.fileno())  # or a signal that comes right before the wait would not end it
         while True:
             try:
+                select.select([self.listener, woken], [], [])
                 stream, address = self.listener.accept()
-            except EnvironmentError:
+            except (EnvironmentError, select.error):
                 time.sleep(0.1)  # no descriptor is left; some will be
                 continue
             self.make_room()
