@@ -29,9 +29,16 @@ export function residentMib(pid) {
 
 /** What a worker and the guard beside it hold together, shared pages shared out: all processes of its session. */
 export function sessionPssMib(leader) {
-  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name) && sessionOf(name) === leader)
-  const kib = pids.map((pid) => Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1]))
+  const kib = sessionPids([leader]).map((pid) =>
+    Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1]),
+  )
   return kib.reduce((sum, each) => sum + each, 0) / KIB_PER_MIB
+}
+
+/** The processes of sessions. */
+export function sessionPids(leaders) {
+  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name) && leaders.includes(sessionOf(name)))
+  return pids.map(Number)
 }
 
 /** By how much the processes exceeded, at their highest while `run` ran, what they held before; in MiB. */

@@ -15,7 +15,7 @@ import { works } from './works.mjs'
 const here = fileURLToPath(new URL('.', import.meta.url))
 const EXECNET = 'execnet==2.1.2'
 const SIDES = ['raw', 'tendril', 'execnet']
-const TIMEOUT_MS = 300_000
+const TIMEOUT_MS = 600_000
 
 const { values: options } = parseArgs({
   options: { only: { type: 'string' }, rounds: { type: 'string', default: '5' }, python: { type: 'string' } },
@@ -164,7 +164,7 @@ function format({ title, unit, tendril, execnet: other, raw, rival, bar, ok }) {
     raw: (n) => `≤ ${n}× raw`,
     overRaw: (n) => `≤ raw + ${n} ${unit}`,
     underExecnet: (n) => `≤ execnet - ${n} ${unit}`,
-    atMost: (n) => `≤ ${n} ${unit}`,
+    atMost: (n) => `≤ ${unit === 'n^' ? `n^${n}` : `${n} ${unit}`}`,
   }
   return line([
     title,
@@ -182,6 +182,7 @@ function format({ title, unit, tendril, execnet: other, raw, rival, bar, ok }) {
 
 function figure(value, unit) {
   if (value === undefined) return '—'
+  if (unit === 'n^') return `n^${value.toFixed(2)}`
   const digits = unit === '' ? 0 : Math.abs(value) < 10 ? 2 : Math.abs(value) < 100 ? 1 : 0
   return `${value.toFixed(digits)} ${unit}`.trim()
 }

@@ -72,9 +72,11 @@ export async function arrivals(python) {
   const arriving = await group.listen({ onRefusal: (_, error) => refusals.push(error) })
   try {
     // The words of the command are used as they are: what it takes to fetch the file is not what is measured.
-    const [, address, token] = /'(tcp:[^']*)' (\w+)/.exec(arriving.invite({ count: ARRIVALS }))
+    const { command, input } = arriving.inviteParts({ count: ARRIVALS })
+    const [address] = /tcp:[^']*/.exec(command)
+    const env = { ...process.env, TENDRIL_TOKEN: input.trim() }
     const all = await timed(async () => {
-      for (let i = 0; i < ARRIVALS; i++) spawn(python, [dialFile, address, token], { stdio: 'ignore' })
+      for (let i = 0; i < ARRIVALS; i++) spawn(python, [dialFile, address], { env, stdio: 'ignore' })
       const results = []
       for (let i = 0; i < ARRIVALS; i++) {
         results.push((await arriving.next()).remoteExec('channel.send(1)').receive())

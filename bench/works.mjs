@@ -4,6 +4,11 @@
 import * as calls from './calls_side.mjs'
 import * as copies from './copies_side.mjs'
 import * as elastic from './elastic_side.mjs'
+import { calls as manyCalls, objects as manyObjects } from './growth/calls.mjs'
+import { channels as manyChannels } from './growth/channels.mjs'
+import { copies as manyCopies, others as manyOthers } from './growth/others.mjs'
+import { GROWTH, sweep } from './growth/sweep.mjs'
+import { values as manyValues } from './growth/values.mjs'
 import * as objects from './objects_side.mjs'
 import * as raw from './raw.mjs'
 import * as socket from './socket_side.mjs'
@@ -286,7 +291,19 @@ export const works = [
     raw: sshRaw.sshHosts,
     tendril: ssh.sshHosts,
   },
+  growing('channels', manyChannels),
+  growing('calls', manyCalls),
+  growing('objects', manyObjects),
+  growing('values', manyValues),
+  growing('copies', manyCopies),
+  growing('others', manyOthers),
 ]
+
+/** How the cost of operations grows with their work: the exponent. A row is the number of what its title says. */
+function growing(name, operations) {
+  const rows = Object.keys(operations).map((title) => ({ key: title, title, unit: 'n^', bar: { atMost: GROWTH } }))
+  return { name: `growth-${name}`, isOurs: true, rounds: 1, rows, tendril: (python) => sweep(python, operations) }
+}
 
 function roundTrips(name, how, { isPinned, bar }) {
   return {

@@ -56,9 +56,10 @@ try {
   say('7. a call that takes long, and is not waited for')
   const stop = new AbortController()
   const sleeping = gateway.call('time.sleep', [15], {}, { signal: stop.signal })
-  say(await gateway.call('abs', [-1]))
+  const behind = gateway.call('abs', [-1])
   stop.abort()
   say(await sleeping.catch(({ name }) => name))
+  say(await behind)
 
   say('8. a service: two functions may be called, and nothing else')
   const payroll = await gateway.service(here('payroll.py'), { expose: ['get_salary'] })

@@ -4,11 +4,14 @@
  * `await`: only then does `stack` show the caller's own async frames.
  */
 
+import { onOneLine } from './one-line.js'
 import { RemoteError } from './remote-error.js'
 import { brandErrors, TendrilError, type TendrilErrorOptions } from './tendril-error.js'
 
 export { RemoteError, remoteErrorFrom } from './remote-error.js'
 export { type RemoteFailure, type RemoteFrame, remoteFailureFrom } from './remote-failure.js'
+/** @internal For whoever meets what code of the user's has thrown. */
+export { asError } from './thrown.js'
 export { TendrilError, type TendrilErrorOptions }
 
 /** How far a gateway has come on its way to a worker. They follow in this order; a kind leaves out those that it does not have. */
@@ -44,8 +47,15 @@ export class TimeoutError extends TendrilError {
   readonly code = 'ERR_TIMEOUT'
 }
 
+/** An error whose message may quote what nobody has checked: it is one line all the same, and moves no terminal's cursor. */
+abstract class QuotingError extends TendrilError {
+  constructor(message: string, options?: TendrilErrorOptions) {
+    super(onOneLine(message), options)
+  }
+}
+
 /** An error of one place, in a value or on a disk. */
-abstract class PathError extends TendrilError {
+abstract class PathError extends QuotingError {
   /** For DumpError where in the value, `item.users[3].created`; else the file, folder or name at fault. */
   readonly path: string
 
@@ -61,17 +71,30 @@ export class DumpError extends PathError {
 }
 
 /** Bytes that were to be a value are not one, or name what may not be looked up. */
-export class LoadError extends TendrilError {
+export class LoadError extends QuotingError {
   readonly code = 'ERR_LOAD'
+  /** @internal The first member of the list that it begins as, where it is one: what it was for can be told by that. */
+  readonly firstMember: unknown
+  /** @internal How many bytes had been read of it. */
+  readonly at: number | undefined
+
+  constructor(
+    message: string,
+    options: TendrilErrorOptions & { readonly firstMember?: unknown; readonly at?: number } = {},
+  ) {
+    super(message, options)
+    Object.defineProperty(this, 'firstMember', { value: options.firstMember, enumerable: false })
+    Object.defineProperty(this, 'at', { value: options.at, enumerable: false })
+  }
 }
 
-/** An xspec cannot be read, or asks for what there is not. */
-export class XSpecError extends TendrilError {
+/** An xspec cannot be read, or names something that does not exist. */
+export class XSpecError extends QuotingError {
   readonly code = 'ERR_XSPEC'
 }
 
 /** There is no such host, or nothing on it that answers: its name, its address or its port is wrong, or it is down. */
-export class HostNotFoundError extends TendrilError {
+export class HostNotFoundError extends QuotingError {
   readonly code = 'ERR_HOST_NOT_FOUND'
   /** Where the way ended: `resolve`, `connect`, or `host key` when what is there is no SSH server. */
   readonly phase: Phase
@@ -83,7 +106,7 @@ export class HostNotFoundError extends TendrilError {
 }
 
 /** How a process ended, as far as it is known: what `BootstrapError` and `GatewayClosedError` share. */
-abstract class ExitError extends TendrilError {
+abstract class ExitError extends QuotingError {
   /** What the process exited with; absent when a signal ended it, or nobody knows. */
   readonly exitCode: number | undefined
   /** The signal that ended the process, such as `SIGKILL`. */
@@ -137,12 +160,12 @@ export class GatewayClosedError extends ExitError {
 }
 
 /** The peer broke a rule of PROTOCOL.md; the gateway is of no more use. */
-export class ProtocolError extends TendrilError {
+export class ProtocolError extends QuotingError {
   readonly code = 'ERR_PROTOCOL'
 }
 
 /** The other side refused every way we have to say who we are. */
-export class AuthenticationError extends TendrilError {
+export class AuthenticationError extends QuotingError {
   readonly code = 'ERR_AUTHENTICATION'
   readonly phase: Phase = 'authenticate'
   /** The methods that the host offered, such as `publickey`; empty when it told none. */
@@ -164,7 +187,7 @@ export class AuthenticationError extends TendrilError {
 }
 
 /** The host is not the one its key says it is, or nobody has vouched for it. */
-export class HostKeyError extends TendrilError {
+export class HostKeyError extends QuotingError {
   readonly code = 'ERR_HOST_KEY'
   readonly phase: Phase = 'host key'
   /** The key that the host showed, as `SHA256:…`; empty when it is not known. */
@@ -183,6 +206,8 @@ export class CopyError extends PathError {
   readonly gatewayId: string | undefined
   /** What the system calls it, such as `ENOSPC`; empty when it has no name. */
   readonly reason: string
+  /** The paths that are new already, when a folder that was there could only be filled in part; nothing has changed where it is empty. */
+  readonly renewed: readonly string[]
 
   constructor(
     message: string,
@@ -190,16 +215,18 @@ export class CopyError extends PathError {
       readonly path: string
       readonly reason: string
       readonly gatewayId: string | undefined
+      readonly renewed?: readonly string[]
     },
   ) {
     super(message, options)
     this.gatewayId = options.gatewayId
     this.reason = options.reason
+    this.renewed = options.renewed ?? []
   }
 }
 
 /** An address cannot be listened on, or a connection that came in could not be made onwards, or broke. */
-export class ForwardError extends TendrilError {
+export class ForwardError extends QuotingError {
   readonly code = 'ERR_FORWARD'
   /** The address at fault. */
   readonly address: string
@@ -209,6 +236,18 @@ export class ForwardError extends TendrilError {
   constructor(message: string, options: TendrilErrorOptions & { readonly address: string; readonly reason: string }) {
     super(message, options)
     this.address = options.address
+    this.reason = options.reason
+  }
+}
+
+/** A file of remote code cannot be read here; nothing was sent. */
+export class SourceError extends PathError {
+  readonly code = 'ERR_SOURCE'
+  /** What the system calls it, such as `ENOENT`; empty when it has no name. */
+  readonly reason: string
+
+  constructor(message: string, options: TendrilErrorOptions & { readonly path: string; readonly reason: string }) {
+    super(message, options)
     this.reason = options.reason
   }
 }
@@ -242,4 +281,5 @@ brandErrors({
   ForwardError,
   ProvideError,
   RemoteReferenceError,
+  SourceError,
 })

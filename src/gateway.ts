@@ -1,12 +1,24 @@
 /** What users hold: the core's gateway with the methods of every feature, each of which only says where its feature is. */
 import { execAbortably } from './calls/abortable-exec.js'
-import { type CallOptions, canBeAborted } from './calls/aborting.js'
-import { callFunction, evaluate, evaluateTemplate, executeSource, getValue, type Names } from './calls/calls.js'
+import { runAside } from './calls/aside.js'
+import { type CallOptions, canBeAborted, checkCallOptions } from './calls/call-options.js'
+import {
+  callFunction,
+  type ExecuteOptions,
+  evaluate,
+  evaluateTemplate,
+  executeSource,
+  getValue,
+  type Names,
+  refuseSignals,
+} from './calls/calls.js'
+import type { GivenUpCall } from './calls/given-up.js'
 import { followLog, type LogOptions, type LogRecord, type LogSubscription } from './calls/log.js'
 import { type PostMortem, postMortemOf } from './calls/post-mortem.js'
 import { Session } from './calls/session.js'
 import { type RemoteThread, stacksOf } from './calls/stacks.js'
 import { SentTemplates } from './calls/template.js'
+import { viewOf, withDefaults } from './calls/view.js'
 import { getFiles } from './copies/get.js'
 import type { CopyOptions, CopyReport, PutOptions } from './copies/options.js'
 import { type PutSource, putFiles } from './copies/put.js'
@@ -14,6 +26,7 @@ import { readRemoteFile } from './copies/read.js'
 import {
   ChannelOf,
   Gateway as CoreGateway,
+  isUrl,
   MultiChannelOf,
   ReceiveQueueOf,
   type Reference,
@@ -24,14 +37,55 @@ import { type ProvideOptions, provide } from './elastic/provide.js'
 import { type Forward, type ForwardOptions, forward } from './forwarding/forward.js'
 import type { Exposed } from './proxies/callbacks.js'
 import type { Modules, Pending } from './proxies/remote.js'
-import { type GatewayStats, RemoteObjects, type RemoteReferences } from './proxies/remote-objects.js'
+import { type GatewayStats, type RemoteDoors, RemoteObjects, type RemoteReferences } from './proxies/remote-objects.js'
 import type { Service, ServiceOptions } from './proxies/service.js'
+
+/** What calls of a gateway, or of a view of it, are made with. */
+interface Scope extends RemoteDoors {
+  readonly gateway: Gateway
+  readonly session: Session
+  readonly templates: SentTemplates
+  readonly defaults: CallOptions | undefined
+}
+
+/** What a view has of its own: what its defaults hold for. These use nothing of `this` but its scope. */
+const scoped: ReadonlySet<PropertyKey> = new Set<keyof Gateway>([
+  ...(['with', 'call', 'get', 'eval', 'py', 'execute', 'remoteExec'] as const),
+  ...(['modules', 'ref', 'new', 'service', 'put', 'readFile'] as const),
+])
 
 /** A running Python and the link to it. Made by `makeGateway` or a group. */
 export class Gateway extends CoreGateway {
   readonly #session = new Session(this)
-  readonly #templates = new SentTemplates(this)
   readonly #objects = new RemoteObjects(this, this.#session)
+  /** @internal */
+  readonly scope: Scope = {
+    gateway: this,
+    session: this.#session,
+    templates: new SentTemplates(this),
+    defaults: undefined,
+    ...this.#objects.doors,
+  }
+
+  /**
+   * A view of this gateway with defaults for what is done through it: calls, templates, modules, objects and all that is asked of them, services, tasks and
+   * copies; not for waits on channels. What a call itself is given goes first, `timeout: Infinity` too; a signal is heard beside its own, and ends iterators that calls gave.
+   *
+   * The view has the id and the channels of the gateway; disposing of it ends nothing, `exit` and `terminate` end the gateway.
+   *
+   * @throws RangeError for a time that is none.
+   * @example
+   * ```ts
+   * const patient = gateway.with({ timeout: 60_000 })
+   * await patient.modules.math.sqrt(2) // 1.4142135623730951
+   * ```
+   */
+  with(options: CallOptions): Gateway {
+    const { scope } = this
+    checkCallOptions(options)
+    const defaults = withDefaults(options, scope.defaults) ?? {}
+    return viewOf(scope.gateway, { ...scope, defaults, ...scope.gateway.#objects.with(defaults) }, scoped)
+  }
 
   /**
    * Calls a function of the worker: of a module, which is imported, of what was executed there, or a builtin.
@@ -52,7 +106,8 @@ export class Gateway extends CoreGateway {
     kwargs?: Names | null,
     options?: CallOptions,
   ): Promise<R> {
-    return callFunction(this.#session, path, args, kwargs, options) as Promise<R> // here and below, the type is the caller's claim
+    const { session, defaults } = this.scope
+    return callFunction(session, path, args, kwargs, withDefaults(options, defaults)) as Promise<R> // here and below, the type is the caller's claim
   }
 
   /** The value of a dotted name, found as that of a function to call. */
@@ -60,8 +115,10 @@ export class Gateway extends CoreGateway {
   /** Copies a file or folder of the worker's machine to this one; see `getFiles`. */
   get(remotePath: string, localPath: string | URL, options?: CopyOptions): Promise<CopyReport>
   get(path: string, second?: string | URL | CallOptions, options?: CopyOptions): Promise<unknown> {
-    const isCopy = typeof second === 'string' || second instanceof URL
-    return isCopy ? getFiles(this, path, second, options) : getValue(this.#session, path, second)
+    const isCopy = typeof second === 'string' || isUrl(second)
+    const { gateway, session, defaults } = this.scope
+    if (isCopy) return getFiles(gateway, path, second, withDefaults(options, defaults))
+    return getValue(session, path, withDefaults(second, defaults))
   }
 
   /**
@@ -77,7 +134,8 @@ export class Gateway extends CoreGateway {
    * ```
    */
   eval<R = unknown>(text: string, names?: Names | null, options?: CallOptions): Promise<R> {
-    return evaluate(this.#session, text, names, options) as Promise<R>
+    const { session, defaults } = this.scope
+    return evaluate(session, text, names, withDefaults(options, defaults)) as Promise<R>
   }
 
   /**
@@ -92,7 +150,9 @@ export class Gateway extends CoreGateway {
    * ```
    */
   py<R = unknown>(strings: TemplateStringsArray, ...values: unknown[]): Promise<R> {
-    return evaluateTemplate(this.#session, this.#templates, [strings, ...values], this.py) as Promise<R>
+    const { session, templates, defaults } = this.scope
+    const tag = Gateway.prototype.py
+    return evaluateTemplate(session, templates, [strings, ...values], tag, defaults) as Promise<R>
   }
 
   /**
@@ -105,8 +165,8 @@ export class Gateway extends CoreGateway {
    * await gateway.call('double', [21]) // 42
    * ```
    */
-  execute(source: Source, options?: CallOptions): Promise<void> {
-    return executeSource(this.#session, source, options)
+  execute(source: Source, options?: ExecuteOptions): Promise<void> {
+    return executeSource(this.scope.session, source, withDefaults(options, this.scope.defaults))
   }
 
   /** As the core's; with `options` it can be aborted: its channel ends with the reason, once the code has ended. */
@@ -115,6 +175,16 @@ export class Gateway extends CoreGateway {
     kwargs: Readonly<Record<string, unknown>> = {},
     options?: CallOptions,
   ): ChannelOf<R, S, this> {
+    refuseSignals(kwargs, 'the names', 'remoteExec')
+    const { gateway, defaults } = this.scope
+    return gateway.#exec<R, S>(source, kwargs, withDefaults(options, defaults)) as ChannelOf<R, S, this>
+  }
+
+  #exec<R, S>(
+    source: Source,
+    kwargs: Readonly<Record<string, unknown>>,
+    options: CallOptions | undefined,
+  ): ChannelOf<R, S, Gateway> {
     const names = this.#objects.scopeOf(source, kwargs)
     if (canBeAborted(options)) return execAbortably(this, this.#session, source, names, options)
     return this.#objects.task(() => super.remoteExec<R, S>(source, names))
@@ -131,12 +201,12 @@ export class Gateway extends CoreGateway {
    * ```
    */
   get modules(): Modules {
-    return this.#objects.modules
+    return this.scope.modules
   }
 
   /** Objects by reference, where `call`, `get` and `eval` give their values; see `RemoteObject`. */
   get ref(): RemoteReferences {
-    return this.#objects.ref
+    return this.scope.ref
   }
 
   /**
@@ -152,7 +222,7 @@ export class Gateway extends CoreGateway {
    * ```
    */
   new<T = unknown>(path: string, args?: readonly unknown[], kwargs?: Names): Pending<T> {
-    return this.#objects.ref.call(path, args, kwargs)
+    return this.scope.new(path, args, kwargs)
   }
 
   /**
@@ -189,12 +259,13 @@ export class Gateway extends CoreGateway {
     source: Source,
     options: ServiceOptions<T>,
   ): Promise<Service<T>> {
-    return this.#objects.service(source, options)
+    return this.scope.service(source, options)
   }
 
-  /** What is held here and there: references, callbacks, calls. */
-  stats(): Promise<GatewayStats> {
-    return this.#objects.stats()
+  /** What is held here and there: references, callbacks, calls; `givenUp` are those that were timed out or aborted, and still run. */
+  async stats(): Promise<GatewayStats & { readonly givenUp: readonly GivenUpCall[] }> {
+    const stats = await this.#objects.stats()
+    return { ...stats, givenUp: await this.#session.listGivenUp() }
   }
 
   /** Where every thread of the worker is now, whatever it is busy with while Python runs; see `RemoteThread`. */
@@ -215,19 +286,28 @@ export class Gateway extends CoreGateway {
     return followLog(this, this.#session, callback, options)
   }
 
-  /** Copies a file or folder of this machine, or bytes, to the worker's; see `putFiles`. */
-  put(source: PutSource, remotePath: string, options?: PutOptions): Promise<CopyReport> {
-    return putFiles(this, source, remotePath, options)
+  /** @internal Has a function of a Python file of ours called, whatever the worker is busy with; see `runAside`. */
+  aside<R = unknown>(
+    beside: string,
+    name: readonly [module: string, name: string],
+    ...args: readonly unknown[]
+  ): ChannelOf<R, unknown, CoreGateway> {
+    return runAside<R>(this, this.#session, beside, name, ...args)
   }
 
-  /** Has who connects to an address on one side reach an address on the other; see `forward`. */
+  /** Copies a file or folder of this machine, or bytes, to the worker's; see `putFiles`. */
+  put(source: PutSource, remotePath: string, options?: PutOptions): Promise<CopyReport> {
+    return putFiles(this.scope.gateway, source, remotePath, withDefaults(options, this.scope.defaults))
+  }
+
+  /** Forwards connections to an address on one side to an address on the other; see `forward`. */
   forward(options: ForwardOptions): Promise<Forward> {
     return forward(this, options)
   }
 
   /** The bytes of a file of the worker's machine, as they come; see `readRemoteFile`. */
   readFile(remotePath: string, options?: WaitOptions): AsyncGenerator<Uint8Array, void, undefined> {
-    return readRemoteFile(this, remotePath, options)
+    return readRemoteFile(this.scope.gateway, remotePath, withDefaults(options, this.scope.defaults))
   }
 
   /**

@@ -1,7 +1,8 @@
 /** Groups of the gateways that users hold, and the one for gateways that name none. */
-import { GroupOf, type GroupOptions, type MakeGatewayOptions, type XSpec } from './core.js'
+import { faultOf, GroupOf, type GroupOptions, type MakeGatewayOptions, type XSpecLike } from './core.js'
 import { providedBy } from './elastic/spec.js'
 import { Gateway } from './gateway.js'
+import { asError } from './thrown.js'
 
 /** Gateways owned together, in the order in which they were made. */
 export class Group extends GroupOf<Gateway> {
@@ -20,7 +21,7 @@ export class Group extends GroupOf<Gateway> {
    * group.size // 3
    * ```
    */
-  static open(specs: Iterable<string | XSpec>, options: GroupOptions & MakeGatewayOptions = {}): Promise<Group> {
+  static open(specs: Iterable<XSpecLike>, options: GroupOptions & MakeGatewayOptions = {}): Promise<Group> {
     return new Group(options).openAll(specs, options)
   }
 }
@@ -41,7 +42,7 @@ export const defaultGroup: Group = new Group()
  * await channel.receive() // the process id of that Python
  * ```
  */
-export function makeGateway(spec?: string | XSpec, options?: MakeGatewayOptions): Promise<Gateway> {
+export function makeGateway(spec?: XSpecLike, options?: MakeGatewayOptions): Promise<Gateway> {
   return defaultGroup.makeGateway(spec, options)
 }
 
@@ -51,9 +52,8 @@ function provided(gateway: Gateway): Gateway {
   if (options === undefined) return gateway
   try {
     gateway.provide(options)
-    return gateway
   } catch (error) {
-    void gateway.terminate({ timeout: 0 }) // nobody gets to hold it
-    throw error
+    gateway.fail(faultOf(asError(error)))
   }
+  return gateway
 }

@@ -1,6 +1,7 @@
 /** The public door: everything a user of tendril imports. */
-export type { CallOptions } from './calls/aborting.js'
-export type { Names } from './calls/calls.js'
+export type { CallOptions, KillAfter } from './calls/call-options.js'
+export type { ExecuteOptions, Names } from './calls/calls.js'
+export type { GivenUpCall } from './calls/given-up.js'
 export type { LogOptions, LogRecord, LogSubscription } from './calls/log.js'
 export type { PostMortem, PostMortemFrame } from './calls/post-mortem.js'
 export { RemoteIterator } from './calls/remote-iterator.js'

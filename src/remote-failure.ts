@@ -27,37 +27,93 @@ export interface RemoteFailure {
   readonly traceback: string
   readonly frames: readonly RemoteFrame[]
   readonly cause: RemoteFailure | undefined
+  /** Whether code has exited as programs that have not failed do. It is asked of failures that nobody has asked for: no more of `args` is read. */
+  readonly isPeacefulExit: boolean
 }
 
-/** Reads the reason of a CLOSE frame once, for a channel that throws a fresh `RemoteError` each time it is asked. */
-export function remoteFailureFrom(reason: unknown, gatewayId: string): RemoteFailure {
-  if (isRecord(reason)) return failureOf(reason, gatewayId, 0)
+/**
+ * Reads the reason of a CLOSE frame once, for a channel that throws a fresh `RemoteError` each time it is asked.
+ *
+ * @param readArgument - Makes an argument of what stands for it in the reason.
+ */
+export function remoteFailureFrom(
+  reason: unknown,
+  gatewayId: string,
+  readArgument: (argument: unknown) => unknown = (argument) => argument,
+): RemoteFailure {
+  if (isRecord(reason)) return failureOf(reason, { gatewayId, readArgument }, 0)
   const text = typeof reason === 'string' ? reason : 'the other side sent an error that cannot be read'
-  return { gatewayId, message: text, traceback: text, type: '', module: '', args: [], frames: [], cause: undefined }
+  return {
+    gatewayId,
+    message: text,
+    traceback: text,
+    type: '',
+    module: '',
+    args: [],
+    frames: [],
+    cause: undefined,
+    isPeacefulExit: false,
+  }
 }
 
+// Of each of its texts: more than a worker sends.
+const maxCharacters = 2 ** 20 + 2 ** 10
 // A peer's pickle may hold a cause that is its own cause: causes deeper than this are left out.
 const maxCauses = 16
+// Of one exception: of a recursion without end Python has told its last words at some thousand.
+const maxFrames = 100_000
 
-function failureOf(wire: Record<string, unknown>, gatewayId: string, depth: number): RemoteFailure {
+// Of a payload that is 0 or None.
+const MOST_OF_STATUS = 32
+
+interface Reading {
+  readonly gatewayId: string
+  readonly readArgument: (argument: unknown) => unknown
+}
+
+function failureOf(wire: Record<string, unknown>, reading: Reading, depth: number): RemoteFailure {
+  const { args } = wire
+  let known: readonly unknown[] | undefined
+  let frames: readonly RemoteFrame[] | undefined
   const type = textOf(wire['type']) || 'Exception'
   const message = summaryOf(type, textOf(wire['message']))
   return {
-    gatewayId,
+    gatewayId: reading.gatewayId,
     message,
     type,
     module: textOf(wire['module']),
-    args: Array.isArray(wire['args']) ? [...wire['args']] : [],
+    // Read when somebody asks for them: most are never asked for, and they may be long.
+    get args() {
+      known ??= Array.isArray(args) ? Array.from(args, reading.readArgument) : []
+      return known
+    },
+    get isPeacefulExit() {
+      return (
+        type === 'SystemExit' && Array.isArray(args) && args.length < 2 && args.every((arg) => isNothing(arg, reading))
+      )
+    },
     traceback: textOf(wire['traceback']) || message,
-    frames: Array.isArray(wire['frames']) ? wire['frames'].filter(isRecord).map(frameOf) : [],
-    cause: isRecord(wire['cause']) && depth < maxCauses ? failureOf(wire['cause'], gatewayId, depth + 1) : undefined,
+    get frames() {
+      frames ??= Array.isArray(wire['frames']) ? wire['frames'].slice(0, maxFrames).filter(isRecord).map(frameOf) : []
+      return frames
+    },
+    cause: isRecord(wire['cause']) && depth < maxCauses ? failureOf(wire['cause'], reading, depth + 1) : undefined,
   }
+}
+
+/** 0 or None. What has more than a few bytes is neither. */
+function isNothing(argument: unknown, { readArgument }: Reading): boolean {
+  if (argument instanceof Uint8Array && argument.length > MOST_OF_STATUS) return false
+  const status = readArgument(argument)
+  return status === 0 || status === null
 }
 
 /** One line, whatever the exception's own text was: test reporters and logs print it as a title. */
 function summaryOf(type: string, message: string): string {
-  const [line = '', ...more] = message.trim().split(/\s*[\r\n]\s*/)
-  return line === '' ? type : `${type}: ${line}${more.length > 0 ? ' …' : ''}`
+  const text = message.trim()
+  const end = text.search(/[\r\n]/)
+  const line = end === -1 ? text : `${text.slice(0, end).trimEnd()} …`
+  return line === '' ? type : `${type}: ${line}`
 }
 
 function frameOf(wire: Record<string, unknown>): RemoteFrame {
@@ -71,7 +127,8 @@ function frameOf(wire: Record<string, unknown>): RemoteFrame {
 }
 
 function textOf(value: unknown): string {
-  return typeof value === 'string' ? value : ''
+  if (typeof value !== 'string') return ''
+  return value.length <= maxCharacters ? value : `${value.slice(0, maxCharacters)} …`
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -19,6 +19,8 @@ import {
   TimeoutError,
   XSpecError,
 } from '../src/errors.js'
+import { dumps, loads } from '../src/protocol/codec.js'
+import { errorOf } from './failing.js'
 
 const wireError = {
   type: 'ValueError',
@@ -55,6 +57,15 @@ describe('every error', () => {
     expect(error).toBeInstanceOf(TendrilError)
     expect(error).toBeInstanceOf(errorClass)
   })
+
+  it.each(codes.filter(([, name]) => /^(Load|XSpec|Host|Bootstrap|GatewayClosed|Protocol|Authentication)/.test(name)))(
+    '$1 that quotes what nobody has checked is one line, and moves no cursor',
+    (errorClass) => {
+      expect(new errorClass('it said "a\nb\u009bc\u007fd"', { cause: undefined }).message).toBe(
+        'it said "a\\nb\\x9bc\\x7fd"',
+      )
+    },
+  )
 
   it('is not an instance of a sibling class, and nothing else is an instance of it', () => {
     expect(new TimeoutError('late')).not.toBeInstanceOf(DumpError)
@@ -132,10 +143,28 @@ describe('RemoteError', () => {
     async function userCode(): Promise<void> {
       await receive()
     }
-    const error = await userCode().catch((reason: unknown) => reason)
+    const error = await errorOf(userCode())
     const { stack = '' } = error as RemoteError
     expect(stack).toMatch(/^RemoteError: ValueError: 17\n\s+at receive .*\n(.*\n)*\s+at (async )?userCode /)
     expect(stack).toMatch(/\n--- remote traceback \(gw0\) ---\nTraceback [\s\S]*ValueError: 17$/)
+  })
+
+  it('is no failure when it is an exit as that of a program that is done, of which no more is read than that takes', () => {
+    const peaceful = (...args: Uint8Array[]): [isPeaceful: boolean, read: number] => {
+      let read = 0
+      const wire = { ...wireError, type: 'SystemExit', args }
+      const failure = remoteFailureFrom(wire, 'gw0', (argument) => {
+        read++
+        return loads(argument as Uint8Array)
+      })
+      return [failure.isPeacefulExit, read]
+    }
+    expect(peaceful()).toEqual([true, 0])
+    expect(peaceful(dumps(0))).toEqual([true, 1])
+    expect(peaceful(dumps(null))).toEqual([true, 1])
+    expect(peaceful(dumps(3))).toEqual([false, 1])
+    expect(peaceful(dumps('x'.repeat(100)))).toEqual([false, 0])
+    expect(peaceful(dumps(0), dumps(0))).toEqual([false, 0])
   })
 
   it('of a close with a text has exactly that text', () => {

@@ -120,7 +120,7 @@ const printed = new Map<string, readonly string[]>([
       ...['4. a line of Python with values of ours in it', "[ 'Ada', 'Grace' ]"],
       ...['5. code that stays, and what it prints', '7 Hello from over there'],
       ...['6. a server of theirs, reached as if it were ours', 'served by Python'],
-      ...['7. a call that takes long, and is not waited for', '1', 'AbortError'],
+      ...['7. a call that takes long, and is not waited for', 'AbortError', '1'],
       ...['8. a service: two functions may be called, and nothing else', '4100 false'],
       ...['9. the other way: Python calls us', 'user 7'],
     ],

@@ -17,7 +17,10 @@ const layers = new Map([
   ['remote-failure.ts', 0],
   ['remote-error.ts', 0],
   ['tendril-error.ts', 0],
+  ['one-line.ts', 0],
   ['errors.ts', 0],
+  ['thrown.ts', 0],
+  ['timer.ts', 0],
   ['protocol', 1],
   ['channels', 2],
   ['transports', 3],
@@ -33,6 +36,19 @@ const featuresOf = new Map([
   ['testrun', ['pool', 'rsync']],
   ['proxies', ['calls']],
 ])
+
+/** Lines of a file. A file that has good reasons to be longer gets a row below, which a reviewer sees. */
+const aim = 300
+const budget: Record<string, number> = {
+  'bootstrap.py': 750, // aim 600: what no worker can do without, in one file; its bytes are limited in bootstrap.test.ts
+  'src/calls/session.ts': 440, // aim 300: requests, their replies and their ends; its channels are in link.ts
+  'src/calls/session.py': 330, // its twin
+  'src/gateways/gateway.ts': 335, // where connection, codec, transport and channels meet
+  'src/gateway.ts': 350, // a method for everything that features do, with its documentation
+  'src/channels/channel.ts': 345, // all that users do with a channel, with its documentation
+  'src/protocol/codec/machine.ts': 380, // what every opcode does to one stack, and what it costs
+  'src/transports/socket/serve.py': 710, // a program of one file, which is copied to hosts
+}
 
 function layerOf(path: string): number {
   return layers.get(unitOf(path)) ?? featureLayer
@@ -87,10 +103,6 @@ function cycleFrom(path: string, trail: readonly string[], done: Set<string>): s
   return undefined
 }
 
-function hasAny(node: ts.Node): boolean {
-  return node.kind === ts.SyntaxKind.AnyKeyword || ts.forEachChild(node, hasAny) === true
-}
-
 describe('the imports of src', () => {
   it('point down, and only where the layer may look', () => {
     const edges = [...modules].flatMap(([from, imports]) => imports.map((to) => complaintAbout(from, to)))
@@ -103,27 +115,52 @@ describe('the imports of src', () => {
   })
 })
 
-describe('the files of src', () => {
-  it('have at most 300 lines, bootstrap.py 600, the server 710', () => {
-    const limits: Record<string, number> = { 'bootstrap.py': 600, 'src/transports/socket/serve.py': 710 }
-    const lengths = [...sources.map((path) => `src/${path}`), 'bootstrap.py'].map((path) => ({
-      path,
-      lines: textOf(path).trimEnd().split('\n').length,
-    }))
-    expect(lengths.filter(({ path, lines }) => lines > (limits[path] ?? 300))).toEqual([])
+describe('the Python of workers', () => {
+  it('asks `extras` for its late files: in sys.modules stands what another thread is amid importing, too', () => {
+    const asking = /sys\.modules(?:\.get\(|\[)'_tendril\.(?!channel').*|'_tendril\.\w+' in sys\.modules.*/g
+    const found = sources
+      .filter((path) => path.endsWith('.py'))
+      .flatMap((path) => [...textOf(`src/${path}`).matchAll(asking)].map(([text]) => `${path}: ${text}`))
+    expect(found).toEqual([])
   })
 
-  it('leave nothing to do, and switch no check off', () => {
-    const forbidden = /\b(TODO|FIXME|XXX)\b|@ts-(ignore|nocheck|expect-error)|# *type: *ignore/
+  it('has all that is not its own from `_tendril`, or from `originals`, which looks neither in the working directory nor at what user code patches', () => {
+    const statement = /^ *(?:import (?!_tendril)|from (?!_tendril)\S+ import ).*/gm
+    const ofTheirOwn = /^transports\// // programs, and what goes ahead of a worker
+    // There before the working directory is searched, and so without a way to it.
+    const early = /^(?:gateways\/(?:output|guard|setup|outgoing|relay)|channels\/channel)\.py$/
+    const patched =
+      /\b(?:os|select|selectors|signal|_signal|time|thread|_thread|threading|queue|socket|ssl|subprocess)\b/
+    const imports = sources
+      .filter((path) => path.endsWith('.py') && !ofTheirOwn.test(path))
+      .flatMap((path) => [...textOf(`src/${path}`).matchAll(statement)].map(([line]) => ({ path, line: line.trim() })))
+      .filter(({ path, line }) => !early.test(path) || patched.test(line))
+      .map(({ path, line }) => `${path}: ${line}`)
+    // An array is sent to user code that has numpy, whichever it has.
+    expect(imports).toEqual(['protocol/values.py: import numpy'])
+  })
+})
+
+describe('the files of src', () => {
+  it('have at most 300 lines, or what the budget gives to a file by its name', () => {
+    const lengths = [...sources.map((path) => `src/${path}`), 'bootstrap.py']
+      .map((path) => ({ path, lines: textOf(path).trimEnd().split('\n').length, limit: budget[path] ?? aim }))
+      .sort((one, other) => other.lines - one.lines)
+    const fullest = lengths.slice(0, 10).map(({ path, lines, limit }) => `${lines} of ${limit} ${path}`)
+    process.stdout.write(`the ten longest files:\n  ${fullest.join('\n  ')}\n`)
+    expect(lengths.filter(({ lines, limit }) => lines > limit)).toEqual([])
+    expect(Object.keys(budget).filter((path) => !lengths.some((each) => each.path === path))).toEqual([])
+  })
+
+  it('leave nothing to do or to merge, and switch no check off', () => {
+    const forbidden = /^(<{7}|>{7}) |\b(TODO|FIXME|XXX)\b|@ts-(ignore|nocheck|expect-error)|# *type: *ignore/m
     const files = [...sources.map((path) => `src/${path}`), 'bootstrap.py']
     expect(files.filter((path) => forbidden.test(textOf(path)))).toEqual([])
   })
 
-  it('have no any', () => {
-    const files = [...modules.keys()].filter((path) =>
-      hasAny(ts.createSourceFile(path, textOf(`src/${path}`), ts.ScriptTarget.ES2022, true)),
-    )
-    expect(files).toEqual([])
+  it('ask for the working directory, which may be gone, in one place', () => {
+    const asking = sources.filter((path) => /process\.cwd\(/.test(readFileSync(join(root, 'src', path), 'utf8')))
+    expect(asking).toEqual(['transports/working-directory.ts'])
   })
 
   it('are named for what they hold, in kebab-case', () => {

@@ -8,9 +8,12 @@ export function isGone(pid: number): boolean {
   return state === undefined || state === 'Z'
 }
 
-/** Waits until all of them are gone; gives those that are not when the time is up. */
-export async function notGoneWithin(ms: number, pids: () => readonly number[]): Promise<number[]> {
-  const end = performance.now() + ms
+/**
+ * Waits until all of them are gone; gives those that stay: what is still there after half a minute would stay for ever.
+ * A guard of tendril's takes a second or two of it (README promises two), and a busy machine the rest.
+ */
+export async function thoseThatStay(pids: () => readonly number[]): Promise<number[]> {
+  const end = performance.now() + 30_000
   while (true) {
     const left = pids().filter((pid) => !isGone(pid))
     if (left.length === 0 || performance.now() > end) return left
@@ -18,13 +21,16 @@ export async function notGoneWithin(ms: number, pids: () => readonly number[]): 
   }
 }
 
+// One of the names that every worker has from its start on.
+const NAME = 'MALLOC_TENDRIL_MARK'
+
 /** A variable for the environment of a worker: all that the worker starts has it too. */
 export class Mark {
-  readonly #text = `TENDRIL_MARK=${randomUUID()}`
+  readonly #text = `${NAME}=${randomUUID()}`
   /** The key of an xspec that sets it. */
   readonly key: string = `env:${this.#text}`
   /** The variable, for a process that we start. */
-  readonly variables: Readonly<Record<string, string>> = { TENDRIL_MARK: this.#text.slice('TENDRIL_MARK='.length) }
+  readonly variables: Readonly<Record<string, string>> = { [NAME]: this.#text.slice(`${NAME}=`.length) }
 
   /** The processes that have it and run. */
   readonly pids = (): number[] =>

@@ -1,6 +1,9 @@
 /** `remoteExec` that can be aborted: a request with a channel of its own, which the worker closes when the code has ended. */
-import { type ChannelOf, type Gateway, readSource, type Source } from '../core.js'
-import { type CallOptions, type Performer, sendAbortable } from './aborting.js'
+import { type ChannelOf, type Gateway, readTask, type Source } from '../core.js'
+import { sendAbortable } from './aborting.js'
+import type { CallOptions } from './call-options.js'
+import { asTask } from './link.js'
+import type { Performer } from './performer.js'
 
 /**
  * Runs Python source as `gateway.remoteExec` does. Aborted, its channel ends with the reason, once the code has ended.
@@ -15,16 +18,17 @@ export function execAbortably<R, S, G extends Gateway>(
   options: CallOptions,
 ): ChannelOf<R, S, G> {
   options.signal?.throwIfAborted()
-  const task = { ...readSource(source), kwargs }
+  const task = readTask(source, kwargs)
   const channel: ChannelOf<R, S, G> = gateway.newChannel<R, S>()
-  const parts = { gateway, performer, title: `the exec of ${task.file}`, isQuiet: true }
+  const parts = { gateway, performer, title: `the exec of ${task.file}`, isQuiet: true, where: asTask }
   try {
-    sendAbortable(parts, options, ['exec', channel, task], ({ reply, why }) => {
+    sendAbortable(parts, options, ['exec', channel, task], ({ reply, why, isGivenUp = false }) => {
       if (why === undefined) return
-      channel.endItems(why)
-      if (reply === undefined) void channel.close()
-      else channel.endSending() // the worker closes it: what has arrived stays
+      channel.onEnd(why)
+      if (reply === undefined && !isGivenUp) void channel.close()
+      else channel.refuseItems() // the worker closes it: what has arrived stays
     })
+    performer.carry(channel)
   } catch (error) {
     void channel.close()
     throw error

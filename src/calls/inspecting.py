@@ -1,30 +1,23 @@
 """`_tendril.inspecting`: what threads do now, and what the last exception left (twins: stacks.ts and post-mortem.ts)."""
-import linecache
-import sys
-try:
-    from reprlib import Repr
-except ImportError:  # Python 2
-    from repr import Repr
-
-from _tendril import Worker, worker
-from _tendril.failures import cause_of, failure, to_text
-from _tendril.session import Session
+from _tendril import PY2, Worker, extras, originals, sys, worker
+from _tendril.failures import attribute_of, cache_sources, cause_of, failure, to_text, tolerant
+from _tendril.session import Session, session
 
 MAX_FRAMES = 500    # of a stack that has more, these are its innermost
 MAX_LOCALS = 100    # of a frame, and so many innermost frames have any
 MAX_TEXT = 1000     # of a local, in characters
 OUTCOME, EXECUTE = Session.outcome.__code__, Worker.execute.__code__
-ROLES = {'read_all': 'tendril: reads', 'forward': 'tendril: forwards output', 'watch': 'tendril: watches the main thread',
-         'help': 'tendril: helps the main thread', 'run_loop': 'tendril: event loop'}
+ROLES = {'read_all': 'tendril: reads', 'forward': 'tendril: forwards output', 'help': 'tendril: performs calls',
+         'run_loop': 'tendril: event loop'}
 
 
 def stacks(channel):
     """Sends a dict for each thread but the one that this runs in."""
-    cache_sources()
     names = names_of_threads()
     own = sys._getframe()
     for ident, frame in sorted(sys._current_frames().items(), key=lambda item: item[0] != worker.main):
         if frame is not own and frame.f_code is not own.f_code:
+            cache_sources(frame)
             channel.send(thread(ident, frame, names))
 
 
@@ -47,12 +40,12 @@ def thread(ident, frame, names):
 
 
 def title(request):
-    return ' '.join([request[0]] + [subject.strip().partition('\n')[0][:80] for subject in request[1:2] if hasattr(subject, 'strip')])
+    return ' '.join([request[0]] + [subject.strip().partition('\n')[0][:80] for subject in request[1:2] if isinstance(subject, (str, type(u'')))])
 
 
 def describe(frame, line):
     code = frame.f_code
-    text = linecache.getline(code.co_filename, line, frame.f_globals).strip()
+    text = originals.own('linecache').getline(code.co_filename, line, frame.f_globals).strip()
     return {'file': to_text(code.co_filename), 'line': line, 'name': to_text(code.co_name), 'text': to_text(text)}
 
 
@@ -61,15 +54,30 @@ def is_ours(frame):
 
 
 def names_of_threads():
-    active = getattr(sys.modules.get('threading'), '_active', {})
+    active = getattr(originals.loaded('threading'), '_active', {})
     names = dict((ident, each.name) for ident, each in list(active.items()) if not each.name.startswith('Dummy-'))
     names[worker.main] = 'MainThread'
     return names
 
 
-def cache_sources():
-    for name, text in list(worker.texts.items()):
-        linecache.cache[name] = (len(text), None, text.splitlines(True), name)
+# What runs.
+
+def others(channel, numbers):
+    """Sends how much of the user's runs beside the requests of these numbers: calls, tasks, copies, carried gateways and connections."""
+    calls = [session.running.get(number) for number in numbers]
+    spared = calls + [call.channel for call in calls if call is not None]
+    forwarding = extras.get('forward_remote')
+    count = sum(not any(task is each for each in spared) for task in list(worker.executing.values()))
+    channel.send(count + (len(forwarding.carried) if forwarding else 0))
+
+
+def threads_of(channel, numbers):
+    """Sends the name of the thread of each of these requests; None for one that is awaited, or has ended."""
+    names = names_of_threads()
+    for number in numbers:
+        call = session.running.get(number)
+        thread = None if call is None else call.thread
+        channel.send(None if thread is None else to_text(names.get(thread) or 'Thread-%d' % thread))
 
 
 # What the last exception left.
@@ -77,6 +85,8 @@ def cache_sources():
 def post_mortem(channel):
     """Sends the failure that was described last, its frames with their locals; None when there was none."""
     failed = getattr(worker, 'failed', None)
+    if failed and failed[2]:
+        cache_sources(failed[2].tb_frame)
     channel.send(failed and with_locals(*failed))
 
 
@@ -87,7 +97,7 @@ def with_locals(kind, error, tb):
         seen.add(id(error))
         add_locals(level['frames'], tb)
         level, error = level['cause'], cause_of(error, seen)
-        tb = getattr(error, '__traceback__', None)
+        tb = None if error is None else attribute_of(error, '__traceback__')
     return described
 
 
@@ -106,13 +116,10 @@ def texts_of(names):
 
 
 def text_of(value):
-    try:
-        return to_text(limited.repr(value))[:MAX_TEXT]
-    except Exception as e:  # a value's own __repr__ may fail
-        return u'<no repr: %s>' % type(e).__name__
+    return tolerant(lambda: to_text(limited.repr(value))[:MAX_TEXT])
 
 
-limited = Repr()
+limited = originals.own('repr' if PY2 else 'reprlib').Repr()
 limited.maxlevel = 4
 limited.maxstring = limited.maxother = limited.maxlong = MAX_TEXT
 limited.maxlist = limited.maxtuple = limited.maxdict = limited.maxset = limited.maxfrozenset = limited.maxdeque = limited.maxarray = 20

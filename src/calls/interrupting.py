@@ -5,26 +5,24 @@ amid what we do for it there (a frame half written, bytes read and not acted upo
 is acted on by whoever comes first: the handler of SIGINT in the main thread; `PyThreadState_SetAsyncExc` for another thread; or
 that thread itself, where it reads, waits or has sent an item. A thread of its own goes on trying until one of them has.
 """
-import sys
-import time
-from functools import partial
-from itertools import repeat
-from operator import attrgetter, itemgetter
-
-from _tendril import BYTES, DATA, MORE, PY2, FairLock, Importer, Mailbox, Worker, _thread, channel, os, signal, worker
+from _tendril import PY2, Importer, Mailbox, Worker, _thread, channel, os, signal, sys, time, worker
+from _tendril.originals import common, loaded, own
+from _tendril.refusing import refusals
 from _tendril.session import Call, Session, commands, operations, session
+from _tendril.threads import refuse
 
+attrgetter, itemgetter, partial, repeat = own('operator').attrgetter, own('operator').itemgetter, own('functools').partial, own('itertools').repeat
 if PY2:
-    from itertools import imap as map, izip as zip
+    from _tendril import map, zip
 
 OUTCOME, SLEEP = Session.outcome.__code__, Mailbox.sleep.__code__
 # Below these on the stack, what we do leaves nothing half done; elsewhere in these files it may.
 OUTER = frozenset([Worker.execute.__code__, Importer.exec_module.__code__, Importer.load_module.__code__])
-OURS = frozenset([FairLock.acquire.__code__.co_filename, OUTCOME.co_filename, __file__] + [
-    '<tendril>/%s.py' % name for name in ('channel', 'reading', 'arriving', 'python2', 'output', 'scheduling', 'logs')])
+OURS = frozenset([Mailbox.sleep.__code__.co_filename, OUTCOME.co_filename, __file__] + [
+    '<tendril>/%s.py' % name for name in ('channel', 'reading', 'arriving', 'outgoing', 'output', 'draining', 'inbox', 'scheduling', 'logs')])
 STALE = 1.0  # seconds after which no signal of ours can still be on its way
 
-struck = {}  # by thread: the call in which it is to be interrupted
+struck = {}  # by number: the call that is to be interrupted
 mutex = _thread.allocate_lock()
 last_signal = 0
 handler = signal.getsignal(signal.SIGINT)
@@ -32,27 +30,34 @@ handler = signal.getsignal(signal.SIGINT)
 
 def interrupt(number):
     """Ends a request, begun or not; nothing happens when it is over."""
-    try:
-        session.waiting.remove(number)
-    except KeyError:
+    waiting = session.waiting.pop(number, None)
+    if waiting is None:
         call = session.running.get(number)
         if call is not None:
             call.interrupted = True
             note(call)
-            _thread.start_new_thread(pursue, (call,))
+            start_pursuit(call)
         elif number > session.arrived:
             session.ahead.add(number)
-            session.tell(['dequeued', number])
+            session.tell(['dequeued', number, None])
     else:
-        session.tell(['dequeued', number])
+        holder = None if waiting.lane is None else waiting.lane.holder()
+        session.tell(['dequeued', number, None if holder is None or holder is waiting else holder.number])  # it may be about to begin
 
 
 def note(call):
     """By whoever reads: should that be the thread in question, it reads no more, and should it begin to read, it meets the note."""
     with mutex:
         if session.running.get(call.number) is call and call.thread is not None:
-            struck[call.thread] = call
-            worker.read_some, worker.write_frame, worker.sleep = read_some, write_frame, sleep
+            struck[call.number] = call
+            worker.read_some, worker.on_sent, worker.sleep = read_some, raise_if_struck, sleep
+
+
+def start_pursuit(call):
+    try:
+        _thread.start_new_thread(pursue, (call,))
+    except Exception:  # the system has no more: once, and what is noted does the rest
+        strike(call)
 
 
 def pursue(call):
@@ -63,7 +68,7 @@ def pursue(call):
         pause = min(pause * 1.5, 0.05)
     with mutex:
         if not struck and 'sleep' in worker.__dict__:
-            del worker.read_some, worker.write_frame, worker.sleep
+            del worker.read_some, worker.on_sent, worker.sleep
 
 
 def strike(call):
@@ -76,18 +81,18 @@ def strike(call):
             if call.cancel is not None:
                 call.cancel()
             return call.cancel is None
-        if struck.get(thread) is not call:
+        if struck.get(call.number) is not call:
             return False
         frame = sys._current_frames().get(thread)
         wake(frame)
         if is_interruptible(frame, call):
             acting = thread == worker.main and signal.getsignal(signal.SIGINT)
             if not callable(acting):
-                raise_at(thread, frame)
+                raise_at(thread, frame, call)
                 tell_if_deaf(call)
             else:
                 if acting is not handler:  # the code there has one of its own, which knows of no note
-                    struck.pop(thread, None)
+                    struck.pop(call.number, None)
                 send_signal()
         return True
 
@@ -102,18 +107,18 @@ def settle(call):
     """Nothing that was meant for a call may hit what follows it. Called in the thread that performed it."""
     thread = _thread.get_ident()
     with mutex:
-        if struck.get(thread) is call:
-            del struck[thread]
+        struck.pop(call.number, None)
         if api and thread != worker.main:
             api[1](thread, None)
 
 
 def settle_late(call, reply):
-    """As `settle`, when a KeyboardInterrupt came between the end of a call and that; gives the reply."""
+    """As `settle`, when an exception came between the end of a call and that; gives the reply."""
     failure = worker.describe_failure()
     settle(call)
-    if call.thread is None:
-        _thread.start_new_thread(pursue, (call,))  # it had gone on to be awaited
+    if call.thread is None:  # it had gone on to be awaited
+        if call.interrupted:
+            start_pursuit(call)
         return None
     session.running.pop(call.number, None)
     return reply or [call.number, None, failure]
@@ -131,7 +136,7 @@ def is_interruptible(frame, call):
         elif is_ours_above and code.co_filename in OURS:
             return False
         frame = frame.f_back
-    return False
+    return is_ours_above  # nothing of ours: a greenlet (gevent's hub), which the thread runs while the call's own one waits
 
 
 def wake(frame):
@@ -161,9 +166,9 @@ def send_signal():
 
 
 def on_interrupt(signum, frame):
-    call = struck.get(worker.main)
+    call = struck_in(worker.main)
     if call is not None:
-        if is_interruptible(frame, call) and struck.pop(worker.main, None) is not None:
+        if is_interruptible(frame, call) and struck.pop(call.number, None) is not None:
             raise KeyboardInterrupt
     elif worker.leaving or time.time() - last_signal > STALE:
         type(worker).on_interrupt(worker, signum, frame)
@@ -174,7 +179,7 @@ def on_interrupt(signum, frame):
 def find_api():
     """PyThreadState_SetAsyncExc twice, to be called with an exception and with NULL; None where it is not to be had."""
     try:
-        import ctypes
+        ctypes = common('ctypes')
         functions = [ctypes.pythonapi['PyThreadState_SetAsyncExc'] for _ in range(2)]
     except (ImportError, AttributeError):  # PyPy has none
         return None
@@ -185,14 +190,14 @@ def find_api():
 
 def pthread_kill(thread, number):
     """Python 2 has none. Its modules have been imported by then, see `api`."""
-    ctypes = sys.modules.get('ctypes')
+    ctypes = loaded('ctypes')
     if ctypes is None or not api:
         os.kill(os.getpid(), number)
     else:
         ctypes.CDLL(None).pthread_kill(ctypes.c_ulong(thread), number)
 
 
-def raise_at(thread, frame):
+def raise_at(thread, frame, call):
     """Has KeyboardInterrupt raised in a thread if it is where it was at the look at `frame`, and takes its note.
 
     From the second look to the deed this is one call in C, during which no other thread runs.
@@ -207,15 +212,22 @@ def raise_at(thread, frame):
     threads = map({(frame, frame.f_lasti): thread}.__getitem__, places)
     deeds = map(api[0], threads, repeat(KeyboardInterrupt))
     try:
-        next(zip(deeds, iter(partial(struck.pop, thread, None), thread)))
+        next(zip(deeds, iter(partial(struck.pop, call.number, None), thread)))
     except KeyError:  # it has gone on: another time
         pass
 
 
 # In whichever thread it is: what the worker does while somebody is to be interrupted.
 
+def struck_in(thread):
+    """The call that a thread performs, if that is to be interrupted. One amid which another is performed waits for the end of that."""
+    call = session.performing.get(thread)
+    return None if call is None else struck.get(call.number)
+
+
 def raise_if_struck():
-    if struck.pop(_thread.get_ident(), None) is not None:
+    call = struck_in(_thread.get_ident())
+    if call is not None and struck.pop(call.number, None) is not None:
         raise KeyboardInterrupt
 
 
@@ -229,12 +241,6 @@ def sleep(mailbox, timeout):
     woken = type(worker).sleep(worker, mailbox, timeout)
     raise_if_struck()
     return woken
-
-
-def write_frame(kind, flags, channel_id, payload, channel):
-    type(worker).write_frame(worker, kind, flags, channel_id, payload, channel)
-    if kind in (DATA, BYTES) and not flags & MORE:
-        raise_if_struck()
 
 
 # A remote_exec that can be aborted: a request with a channel of its own.
@@ -252,13 +258,16 @@ def execute(call, own, task):
 
 def close(call, reply):
     """Ends the channel of an exec as its code has ended."""
+    call.free()  # first: whoever learns of the end may want what it held
     try:
         if call.interrupted:
             session.tell(['interrupted', call.number])
         worker.output.drain()
-        worker.executing.pop(call.channel.id, None)
+        call.channel.is_over = True
         call.channel._close(reply[2] if len(reply) == 3 else None)
     except IOError:  # the gateway is gone, and with it whoever wanted to know
+        pass
+    finally:
         worker.executing.pop(call.channel.id, None)
     return [call.number, None]
 
@@ -268,4 +277,4 @@ api = find_api() if PY2 else ()  # found when it is needed, but that Python 2 ma
 worker.on_interrupt = on_interrupt
 Session.settle, Session.settle_late, Session.close = [staticmethod(function) for function in (settle, settle_late, close)]
 commands['interrupt'] = interrupt
-operations['exec'] = execute
+operations['exec'], refusals['exec'] = execute, lambda session, call, failure, own, task: refuse(own)

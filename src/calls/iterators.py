@@ -1,162 +1,235 @@
 """`_tendril.iterators`: iterators whose items the controller asks for (PROTOCOL.md section 12; twin: remote-iterator.ts).
 
-Nothing of one runs until the controller asks. Then it has turns like requests have, in the thread that performs those, and what it
-gives is gathered into lists, each an item of a channel: as far as the channel's window goes, and the next turn comes with its credit.
-So one that nobody iterates, or that is no longer iterated, has no thread and waits for nothing.
+Nothing of one runs until the controller asks: for one item, and for more when nothing else was asked of the gateway meanwhile. What it
+gives is gathered into lists, each an item of a channel. One that nobody iterates, or that is no longer iterated, has no thread and waits
+for nothing.
 """
-import time
-import traceback
-from collections import deque
+from _tendril import PROTOCOL, PY2, READ_BYTES, SCALARS, _thread, pickle, time, worker
+from _tendril.failures import print_current
+from _tendril.items import Items
+from _tendril.originals import own
+from _tendril.refusing import refusals, reply
+from _tendril.scheduling import Turn, put_for_main
+from _tendril.session import LATER, Call, operations
+from _tendril.threads import refuse
 
-from _tendril import PY2, DumpError, Mailbox, _thread, worker
-from _tendril.session import Call, unsendable
-
+islice = own('itertools').islice
 GATHER = 0.002   # seconds until what has been gathered is sent, by the iterator's own thread between two items
-LOOK = 8         # items between two looks at the clock
+RUN = 64         # items at most between two looks at the clock, and at what they weigh
+FAST = 0.0002    # seconds for a run of items behind which a longer one may follow
 HELD = 0.003     # by another one, when the next item is long in coming
 MAX_WEIGHT = 4096  # gathered at most: an item counts one, and one more for each member, or 32 bytes of text
 SHIFTS = dict([(kind, 0) for kind in (list, tuple, dict, set, frozenset)] + [(kind, 5) for kind in (bytes, type(u''), bytearray)])
 NEXT = 'next' if PY2 else '__next__'
 
 
-class Bell(Mailbox):
-    """Stands in for the mailboxes of a channel: whatever arrives rings."""
-
-    def __init__(self, ring):
-        Mailbox.__init__(self)
-        self.put = ring
+iterations = {}  # by the number of the request that they came of
 
 
-class Items(object):
-    """What an iterator gives, on its way to the controller: a channel of lists."""
-
-    def __init__(self, session, iterator):
-        self.session, self.iterator = session, iterator
-        self.gathered, self.begun, self.sent = deque(), 0, 0
-        self.sending = _thread.allocate_lock()
-        self.is_done, self.failure = False, None  # the iterator has come to its end
-        self.is_over = False                      # and so has the channel
-        self.channel = worker.newchannel()
-        self.channel._items = self.channel._credits = Bell(self.ring)
-
-    def has_room(self):
-        return self.channel._sent - self.channel._given_back < worker.window
-
-    def flush(self):
-        """Sends what has been gathered, if the window has room."""
-        with self.sending:
-            if not self.gathered or not self.has_room():
-                return
-            items = [self.gathered.popleft() for _ in range(len(self.gathered))]
-            try:
-                self.session.drain()
-                self.send(items)
-            except IOError:  # the controller has closed the channel, or is gone
-                pass
-
-    def send(self, items):
-        try:
-            self.channel.send(items)
-            self.sent += len(items)
-        except DumpError as e:
-            if len(items) > 1:
-                for item in items:
-                    if not self.is_over:
-                        self.send([item])
-            else:
-                self.end(unsendable(e, '[0]', 'result[%d]' % self.sent))
-
-    def fail(self):
-        """The iterator raised what is being handled."""
-        self.is_done, self.failure = True, worker.describe_failure()
-
-    def end(self, failure):
-        self.is_done = self.is_over = True
-        self.iterator = None
-        self.channel._close(failure)
+def weight_of(items):
+    kinds = set(map(type, items))
+    if kinds.isdisjoint(SHIFTS):
+        return len(items)
+    if len(kinds) == 1:
+        return len(items) + (sum(map(len, items)) >> SHIFTS[kinds.pop()])
+    return len(items) + sum(len(item) >> SHIFTS[type(item)] for item in items if type(item) in SHIFTS)
 
 
 class Iteration(Items):
-    """One over an iterator."""
+    """One over an iterator. The controller asks for so many items, a step, by a request in the order of all; the steps are one after the other.
 
-    def __init__(self, session, iterator):
+    A step that finds the window full leaves its thread to others, and goes on, in its turn, when the controller has taken some.
+    """
+
+    def __init__(self, session, call, iterator):
         if not hasattr(iterator, '__iter__'):
             iterator = iter(getattr(iterator, NEXT), object())
         Items.__init__(self, session, iterator)
-        self.turns, self.is_due, self.is_wanted = _thread.allocate_lock(), False, False
-        self.most = 1
+        self.number, self.lane = call.number, call.lane or session.lane
+        self.mutex, self.is_due, self.is_active = _thread.allocate_lock(), False, False
+        self.step, self.left, self.most, self.run = None, 0, 1, 1  # the request that was made last, what it still wants, how much is sent and made at once
+        self.weight = 0  # of what was gathered last
+        self.last = None  # items that the step comes to
+        iterations[self.number] = self
 
     def ring(self, _):
-        """By whoever reads: the controller asks for items, has taken some, or has closed the channel."""
-        with self.turns:
-            self.is_wanted = True
-            if self.is_due or self.is_over:
+        """By whoever reads: the controller has taken some items, or has closed the channel."""
+        with self.mutex:
+            if self.is_due or self.is_active or self.is_over or self.step is None and not self.channel._closed:
                 return
-            self.is_due = True
-        self.session.scheduler.take((self.turn, None))
+            self.is_due, step = True, self.step
+        turn = Turn(self.lane, self.go_on, self.refuse)
+        question = step and self.session.questions.get(step.question)
+        if not (question and question.take(turn)):
+            self.lane.take(turn)
 
-    def turn(self):
-        self.is_wanted = False
-        task = Call(None)
-        worker.executing[task] = self
-        flusher.watch(self)
+    def begin(self, call, count):
+        with self.mutex:
+            self.step, self.left = call, count
+            if self.is_active or self.is_due:
+                return LATER  # the turn that it has will see to it
+            self.is_active = True
         try:
-            goes_on = self.produce()
+            return self.advance()
+        except BaseException:  # there is no memory, or no stack, for code of ours
+            self.step, self.is_active = None, False
+            raise
+
+    def advance(self):
+        """Has this thread do what there is to do now. Gives what the step comes to."""
+        is_done = self.produce()
+        with self.mutex:
+            self.is_active = False
+            step, last = self.step, self.last
+            if is_done:
+                self.step = self.last = None
+        if self.channel._closed or not is_done and self.has_room():
+            self.ring(None)  # it rang meanwhile
+        if is_done:
+            return last
+        step.thread, step.cancel = None, lambda: None
+        return LATER
+
+    def go_on(self):
+        """A turn of its own."""
+        with self.mutex:
+            self.is_due, self.is_active = False, True
+            step = self.step
+        task, performing, thread = Call(), self.session.performing, _thread.get_ident()
+        worker.executing[task] = task
+        outer = performing.get(thread)
+        if step is not None:
+            performing[thread] = step
+        try:
+            outcome = self.advance()
+            reply = None if outcome is LATER else [outcome]
+        except BaseException:
+            self.step, self.is_active = None, False
+            reply = [None, worker.describe_failure()]
         finally:
-            flusher.forget(self)
             del worker.executing[task]
-            if worker.leaving:
-                worker.tasks.put(None)
-        with self.turns:
-            self.is_due = (goes_on or self.is_wanted) and not self.is_over
-        if self.is_due and self.channel._closed:
-            self.turn()
-        elif self.is_due:
-            self.session.scheduler.again((self.turn, None))
+            performing.pop(thread, None)
+            if outer is not None:
+                performing[thread] = outer
+        if reply and step is not None:
+            self.session.finish(step, [step.number] + reply)
+        if worker.leaving:
+            worker.tasks.put(None)
+
+    def refuse(self):
+        """There is no thread for it: it fails. A generator is closed where code of the user's may run."""
+        with self.mutex:
+            self.is_due, self.is_done, self.is_over = False, True, True
+            step, self.step = self.step, None
+        refuse(self.channel)
+        iterations.pop(self.number, None)
+        if step is not None and self.session.running.pop(step.number, None) is not None:
+            worker.executing.pop(step, None)
+            reply(self.session, [step.number, None])
+        put_for_main(Turn(self.lane, self.close, None))
 
     def produce(self):
-        """Until the window is full, somebody waits for this thread (True), or nothing is left to do."""
-        self.flush()
+        """Until there are as many items as were asked for, the window is full (False), or others have waited long enough."""
+        try:
+            if self.left > 1:
+                flusher.watch(self)
+            return self.give()
+        finally:
+            if self in flusher.watched:
+                flusher.forget(self)
+
+    def give(self):
+        end = time.time() + GATHER
+        if self.gathered:
+            self.flush()
         while not self.channel._closed:
-            if self.is_done and not self.gathered:
-                return self.end(self.failure)
+            if self.is_done and not self.is_pending():
+                return self.end(self.failure) or True
             if not self.has_room():
                 return False
-            self.gather()
-            self.flush()
-            if self.session.scheduler.is_awaited():
+            if self.left <= 0 and not self.is_pending():
                 return True
-        self.close()
+            self.gather()
+            if not self.left and self.weight < MAX_WEIGHT and not self.is_done and self.keep_last():
+                return True
+            self.flush()
+            if self.lane.is_awaited() and time.time() > end and not self.is_pending() and not self.is_done:
+                return True
+        if not self.is_over:
+            self.close()
+        return True
+
+    def keep_last(self):
+        """Leaves to the reply what is left to send, if that cannot fail: it need not be a message of its own."""
+        with self.sending:
+            items = self.gathered[self.flushed:]
+            if SCALARS.issuperset(map(type, items)) and len(pickle.dumps(items, PROTOCOL)) < min(READ_BYTES, worker.max_item // 2):
+                self.gathered, self.flushed, self.last = [], 0, items
+                self.sent += len(items)
+                return True
 
     def gather(self):
-        gathered, weight, most, look = self.gathered, 0, self.most, 1
-        self.begun = begun = now = time.time()
+        self.begun = time.time()
         try:
-            for item in self.iterator:
-                gathered.append(item)
-                shift = SHIFTS.get(type(item))
-                weight += 1 if shift is None else 1 + (len(item) >> shift)
-                if weight >= look:
-                    now = time.time()
-                    if weight >= most or now - begun > GATHER:
-                        break
-                    look = weight + LOOK
-            else:
-                self.is_done = True
+            if self.left > 0 and not self.is_done:
+                self.pull()
         except BaseException:
             self.fail()
+
+    def pull(self):
+        gathered, weight, most, left, run, begun = self.gathered, 0, self.most, self.left, self.run, self.begun
+        then = begun
+        while True:
+            # In one call into C, which has appended each before it asks for the next.
+            at, count = len(gathered), min(run, left, most - weight)
+            gathered.extend(islice(self.iterator, count))
+            now, items = time.time(), gathered[at:]
+            left -= len(items)
+            weight += weight_of(items)
+            run = min(run * 2, RUN) if now - then < FAST and weight < most else 1
+            if len(items) < count:
+                self.is_done = True
+                break
+            if weight >= most or now - begun > GATHER or not left:
+                break
+            then = now
+        self.left, self.run, self.weight = left, run, weight
         # Grows while items are small and come fast, so that the first are not waited for and long ones are not hoarded.
-        self.most = min(weight * 8, MAX_WEIGHT) if now - begun < GATHER else 1
+        self.most = min(max(weight, 1) * 8, MAX_WEIGHT) if now - begun < GATHER else 1
 
     def close(self):
         """The controller wants no more. A generator is closed; anything else may be somebody's who goes on with it."""
         self.is_over = True
+        iterations.pop(self.number, None)
         try:
             if hasattr(self.iterator, 'throw'):
-                self.iterator.close()
+                self.close_iterator()
         except BaseException:
-            traceback.print_exc()
+            print_current()
         self.iterator = None
+
+    def close_iterator(self):
+        self.iterator.close()
+
+    def end(self, failure):
+        iterations.pop(self.number, None)
+        Items.end(self, failure)
+
+
+def step(call, number, count):
+    """Of the iterator that a request came to, so many items more. Comes to the last of them, or to None when all were sent."""
+    iteration = iterations.get(number)
+    return None if iteration is None else iteration.begin(call, count)
+
+
+def refuse_step(session, call, failure, number, count):
+    iteration = iterations.get(number)
+    if iteration is not None:
+        iteration.refuse()
+
+
+worker.users.update([Iteration.pull.__code__, Iteration.close_iterator.__code__])
+worker.barred = step.__code__  # what a handler of signals raises goes no further out than to the two
 
 
 class Flusher(object):
@@ -177,7 +250,6 @@ class Flusher(object):
 
     def wake(self):
         if self.is_asleep:
-            self.is_asleep = False
             try:
                 self.asleep.release()
             except _thread.error:  # another one was as fast
@@ -186,14 +258,16 @@ class Flusher(object):
     def run(self):
         while True:
             self.asleep.acquire()
+            self.is_asleep = False
             while self.watched:
                 time.sleep(HELD)
                 for iteration in list(self.watched):
-                    if iteration.gathered and time.time() - iteration.begun > HELD:
-                        iteration.flush()
+                    if iteration.is_pending() and time.time() - iteration.begun > HELD:
+                        iteration.flush_amid()
             self.is_asleep = True
             if self.watched:
                 self.wake()
 
 
 flusher = Flusher()
+operations['iterators.step'], refusals['iterators.step'] = step, refuse_step

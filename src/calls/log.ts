@@ -1,7 +1,8 @@
 /** Remote `logging` and warnings, as they happen. Twin: logs.py. */
-import type { ChannelOf, Gateway } from '../core.js'
-import type { Performer } from './aborting.js'
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { asError, type ChannelOf, codec, type Gateway, messages, Pace } from '../core.js'
 import { runAside } from './aside.js'
+import type { Performer } from './performer.js'
 
 /** One record of Python's `logging`, or a warning (logger `py.warnings`). */
 export interface LogRecord {
@@ -27,9 +28,9 @@ export interface LogRecord {
 
 /** What is heard. Records that are not are never made into a message, nor sent. */
 export interface LogOptions {
-  /** The least level: a name of `logging` or a number; `info` when absent. The logger lets such records through while it is followed. */
+  /** The least level: a name of `logging` or a number; `info` when absent. What the logger's own level holds back is heard all the same. */
   readonly level?: 'debug' | 'info' | 'warning' | 'error' | 'critical' | number
-  /** Only what comes to this logger, from those below it too; the root when absent, which is all. */
+  /** Only what is logged with this logger and those below it, propagated or not; the root when absent, which is all. */
   readonly logger?: string
   /** Whether warnings come too; by default they do when `logger` is absent. */
   readonly warnings?: boolean
@@ -39,9 +40,17 @@ export interface LogOptions {
 export interface LogSubscription extends AsyncDisposable {
   /** How many records were dropped, because a thousand waited already. */
   readonly dropped: number
-  /** Ends it. @throws What the callback threw: that has ended it before. */
+  /**
+   * Ends it when the callback has had all that was logged before; what is logged then is the worker's own affair. Called by
+   * the callback, it ends it at once.
+   *
+   * @throws What the callback threw: that has ended it before.
+   */
   close(): Promise<void>
 }
+
+// A hundred records of the longest kind.
+const MOST_BYTES = 16 * 1024 * 1024
 
 const levels = { debug: 10, info: 20, warning: 30, error: 40, critical: 50 }
 
@@ -58,30 +67,46 @@ export async function followLog(
       `level must be one of ${Object.keys(levels).join(', ')}, or a whole number, not ${String(level)}`,
     )
   }
-  const channel = runAside<Batch | null>(gateway, performer, ['logs', 'follow'], number, logger, warnings)
+  const channel = runAside(
+    gateway,
+    performer,
+    import.meta.url,
+    ['logs', 'follow', () => MOST_BYTES],
+    number,
+    logger,
+    warnings,
+  )
   await channel.receive()
   return new Subscription(channel, callback)
 }
 
-type WireRecord = Omit<LogRecord, 'gateway' | 'time'> & { readonly time: number }
-/** How many were dropped before, and records. */
-type Batch = readonly [dropped: number, records: readonly WireRecord[]]
+/** The subscription whose callback runs: one that closes itself cannot wait for itself. */
+const calling = new AsyncLocalStorage<Subscription>()
 
 class Subscription implements LogSubscription {
-  readonly #channel: ChannelOf<Batch | null, unknown, Gateway>
+  readonly #channel: ChannelOf<unknown, unknown, Gateway>
   readonly #callback: (record: LogRecord) => void | Promise<void>
+  readonly #pace = new Pace()
   #dropped = 0
   #isBusy = false
   #isClosed = false
+  #hasEnded = false
+  #onOver: () => void = () => undefined
+  readonly #over = new Promise<void>((resolve) => {
+    this.#onOver = resolve
+  })
   #error: { readonly thrown: unknown } | undefined
 
-  constructor(
-    channel: ChannelOf<Batch | null, unknown, Gateway>,
-    callback: (record: LogRecord) => void | Promise<void>,
-  ) {
+  constructor(channel: ChannelOf<unknown, unknown, Gateway>, callback: (record: LogRecord) => void | Promise<void>) {
     this.#channel = channel
     this.#callback = callback
-    channel.listen({ onItem: () => void this.#deliver(), onEnd: () => undefined })
+    channel.listen({
+      onItem: () => void this.#deliver(),
+      onEnd: () => {
+        this.#hasEnded = true
+        void this.#deliver()
+      },
+    })
   }
 
   get dropped(): number {
@@ -89,8 +114,13 @@ class Subscription implements LogSubscription {
   }
 
   async close(): Promise<void> {
-    this.#isClosed = true
-    await this.#channel.close()
+    if (this.#isBusy && calling.getStore() === this) {
+      this.#isClosed = true
+      await this.#channel.close()
+      return
+    }
+    this.#channel.sendEnd() // the worker closes the channel behind the last record
+    await this.#over.finally(this.#channel.hold())
     if (this.#error !== undefined) throw this.#error.thrown
   }
 
@@ -104,11 +134,16 @@ class Subscription implements LogSubscription {
     this.#isBusy = true
     try {
       for (let batch = this.#channel.takeNow(); batch !== undefined; batch = this.#channel.takeNow()) {
-        const [dropped, records] = batch[0] ?? [0, []]
+        const [dropped, records] = messages.read(messages.log, batch[0]) ?? [0, []]
         this.#dropped += dropped
         for (const record of records) {
           if (this.#isClosed) return
-          await this.#callback({ ...record, gateway: this.#channel.gateway.id, time: new Date(record.time) })
+          // A payload for each value: what cannot be read here is its own affair.
+          const extra = Object.fromEntries(Object.entries(record.extra).map(([name, value]) => [name, read(value)]))
+          const heard = { ...record, extra, gateway: this.#channel.gateway.id, time: new Date(record.time) }
+          this.#pace.begin()
+          await calling.run(this, () => this.#callback(heard))
+          if (this.#pace.end()) await this.#pace.break()
         }
       }
     } catch (error) {
@@ -117,6 +152,15 @@ class Subscription implements LogSubscription {
       void this.#channel.close()
     } finally {
       this.#isBusy = false
+      if (this.#hasEnded) this.#onOver()
     }
+  }
+}
+
+function read(payload: Uint8Array): unknown {
+  try {
+    return codec.decode(payload, codec.UNASKED)
+  } catch (error) {
+    return `<${asError(error).message}>`
   }
 }

@@ -1,8 +1,8 @@
 /** What the last exception on a gateway left behind. Twin: `post_mortem` in inspecting.py. */
-import { type Gateway, RemoteError, type RemoteFrame, remoteFailureFrom, type WaitOptions } from '../core.js'
-import type { Performer } from './aborting.js'
+import { failureOf, type Gateway, messages, RemoteError, type RemoteFrame, type WaitOptions } from '../core.js'
 import { runAside } from './aside.js'
 import { collect } from './collect.js'
+import type { Performer } from './performer.js'
 
 /** A frame of an exception, with what its variables were when it was asked for. */
 export interface PostMortemFrame extends RemoteFrame {
@@ -29,25 +29,19 @@ export async function postMortemOf(
   performer: Performer,
   options: WaitOptions,
 ): Promise<PostMortem | undefined> {
-  const [failure] = await collect(
-    runAside<WireFailure | null>(gateway, performer, ['inspecting', 'post_mortem']),
-    options,
-  )
-  return failure == null ? undefined : postMortem(failure, gateway.id)
+  const [failure] = await collect(runAside(gateway, performer, import.meta.url, ['inspecting', 'post_mortem']), options)
+  return failure == null ? undefined : postMortem(new RemoteError(failureOf(failure, gateway.id)), failure)
 }
 
-interface WireFailure {
-  readonly frames: readonly { readonly locals?: Readonly<Record<string, string>> }[]
-  readonly cause: WireFailure | null
-}
-
-function postMortem(failure: WireFailure, gatewayId: string): PostMortem {
-  const { type, message, traceback, frames } = new RemoteError(remoteFailureFrom(failure, gatewayId))
+/** @param wire - What the error was made of, in which the locals are. */
+function postMortem(error: RemoteError, wire: unknown): PostMortem {
+  const { frames: wireFrames, cause: wireCause } = messages.read(messages.postMortem, wire)
+  const { type, message, traceback, frames, cause } = error
   return {
     type,
     message,
     traceback,
-    frames: frames.map((frame, index) => ({ ...frame, locals: failure.frames[index]?.locals ?? {} })),
-    cause: failure.cause === null ? undefined : postMortem(failure.cause, gatewayId),
+    frames: frames.map((frame, index) => ({ ...frame, locals: wireFrames[index]?.locals ?? {} })),
+    cause: cause instanceof RemoteError ? postMortem(cause, wireCause) : undefined,
   }
 }

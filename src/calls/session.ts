@@ -2,25 +2,32 @@
  * The calls of one gateway (PROTOCOL.md §12): requests that are numbered by their order, and their replies. It is opened with the
  * first request, in the same write. Twin: session.py.
  */
-import { readFileSync } from 'node:fs'
-import { type Channel, type Delivery, EndOfChannelError, type Gateway, GatewayClosedError } from '../core.js'
-import { type CallOptions, canBeAborted, type Over, type Performer, type Reply, sendAbortable } from './aborting.js'
+import { AsyncResource } from 'node:async_hooks'
+import {
+  ChannelOf,
+  type Delivery,
+  EndOfChannelError,
+  type Gateway,
+  messages,
+  ProtocolError,
+  RemoteError,
+  saysItIsOver,
+  Tuple,
+} from '../core.js'
+import { type Over, sendAbortable } from './aborting.js'
+import { runAside } from './aside.js'
+import { Asked } from './asked.js'
 import { errorOfReply, errorOfRequest, withDelivery } from './call-errors.js'
-import { RemoteIterator } from './remote-iterator.js'
-
-/** What the worker needs for it, in the order of their imports. */
-const modules = ['scheduling', 'session', 'targets', 'sources', 'iterators', 'coroutines', 'interrupting']
-const INSTALL = `
-from _tendril import session
-session.install(requests, control, answers)
-from _tendril import targets, sources, interrupting
-session.session.open()`
-
-// Of what a request is about, in the error of one that was aborted.
-const MAX_TITLE = 60
-
-/** Stands for the reply to a request that the worker cannot have read. */
-const notSent: Reply = [0, null]
+import { type CallOptions, canBeAborted } from './call-options.js'
+import { collect } from './collect.js'
+import { GivenUp, type GivenUpCall } from './given-up.js'
+import { type Link, openLink, place, type Question } from './link.js'
+import { notBegun, notSent, Pending, titleOf } from './pending.js'
+import type { Performer, Reply, SendOptions } from './performer.js'
+import { Pings } from './pings.js'
+import { openQuestionOf } from './questions.js'
+import { RemoteIterator, type Steps } from './remote-iterator.js'
+import { Stalled } from './stalled.js'
 
 /** Who is told of requests: whatever keeps what they refer to. */
 export interface RequestWatcher {
@@ -32,33 +39,57 @@ export interface RequestWatcher {
   explain(error: Error): Error
 }
 
-/** The channels of a session that is open. */
-interface Link {
-  readonly requests: Channel<Reply>
-  readonly control: Channel<readonly unknown[]>
-  readonly answers: Channel
-  readonly installing: Channel
-}
+// Of those that wait to be written.
+const MAX_AWAKE = 64
 
 /** One gateway's. */
 export class Session implements Performer {
+  /** What was aborted and still runs. */
+  readonly givenUp: GivenUp = new GivenUp()
+  readonly pings: Pings = new Pings(() => this.command('ping'))
   readonly #gateway: Gateway
-  readonly #pending = new Map<number, (reply: Reply | undefined) => void>()
+  readonly #pending = new Pending()
   #link: Link | undefined
+  /** Channels that end with the session if it cannot be opened; nothing any more when it is open. */
+  #carried: Parameters<Performer['carry']>[0][] | undefined
   #sent = 0
+  #asked = 0
   #release: (() => void) | undefined
   #watcher: RequestWatcher | undefined
   readonly #listeners = new Map<string, (...args: readonly unknown[]) => void>()
-
-  /** The numbers of requests that do not keep the process alive. */
-  readonly #quiet = new Set<number>()
-  readonly #obstacles = new Map<number, string>()
+  #onQuestion: (question: Question, onAnswered: () => void) => void = (_, onAnswered) => onAnswered()
+  #canBeAsked = (): boolean => false
+  readonly #questions = new Asked({ isFull: () => this.#link?.answers.isStuck === true })
+  /** What waits behind the request for which the worker is killed. */
+  #notBegun: ReadonlySet<number> = new Set()
+  /** What requests that were taken back had waited behind, by their numbers. */
+  readonly #behind = new Map<number, string>()
+  readonly #stalled = new Stalled({
+    look: (question) => this.command('waits', question),
+    titleOf: (number) => this.#pending.titleOf(number),
+    say: (text) => this.#gateway.say(text),
+  })
 
   constructor(gateway: Gateway) {
     this.#gateway = gateway
-    this.on('dequeued', (number) => this.drop(Number(number)))
-    this.on('interrupted', (number) => this.#settle(Number(number), [Number(number), null]))
-    this.on('deaf', (number, why) => this.#obstacles.set(Number(number), String(why)))
+    this.on('dequeued', (number, behind) => {
+      if (behind !== null && this.#pending.has(number)) this.#behind.set(number, this.#pending.titleOf(behind))
+      this.drop(number)
+    })
+    this.on('waits', (question, asker, requests) =>
+      this.#stalled.onTold(
+        question,
+        asker,
+        requests.filter((request) => request < 0 || this.#pending.has(request)),
+      ),
+    )
+    this.on('interrupted', (number) => this.#settle(number, [number, null]))
+    this.on('pong', () => this.pings.onPong())
+    this.on('wake', () => {
+      if ((this.#link?.control.unsent ?? 0) < MAX_AWAKE) this.command('awake') // that one comes is enough
+    })
+    this.on('begun', (number, isAwaited) => this.#pending.learn(number, { hasBegun: true, isAwaited }))
+    this.on('deaf', (number, obstacle) => this.#pending.learn(number, { obstacle }))
   }
 
   /**
@@ -72,12 +103,21 @@ export class Session implements Performer {
     return this.#request(request)
   }
 
+  /** As {@link Session.requestWith}; `where` says where it is to begin, instead of where the question has it that it is made for. */
+  async requestAt(
+    where: number | undefined,
+    options: CallOptions | undefined,
+    ...request: readonly unknown[]
+  ): Promise<unknown> {
+    return this.#begin(options, () => titleOf(request[0], request[1]), request, where)
+  }
+
   /** As {@link Session.request}; what `options` say may end it before its time. */
   requestWith(
     options: CallOptions | undefined,
     ...request: readonly [operation: string, ...args: readonly unknown[]]
   ): Promise<unknown> {
-    return canBeAborted(options) ? this.#requestAbortable(options, request) : this.#request(request)
+    return canBeAborted(options) ? this.requestAt(undefined, options, ...request) : this.#request(request)
   }
 
   async #request(request: readonly unknown[]): Promise<unknown> {
@@ -85,34 +125,44 @@ export class Session implements Performer {
     const reply = await new Promise<Reply | undefined>((resolve) => {
       this.send(request, resolve)
     })
-    return this.#outcome(link, reply)
+    return this.#outcome(link, reply, () => titleOf(request[0], request[1]))
   }
 
-  async #requestAbortable(options: CallOptions, request: readonly unknown[]): Promise<unknown> {
-    const link = this.#open()
-    const title = `${request[0]}(${JSON.stringify(String(request[1]).slice(0, MAX_TITLE))})`
-    const { reply, why } = await new Promise<Over>((resolve) => {
-      sendAbortable({ gateway: this.#gateway, performer: this, title }, options, request, resolve)
-    })
-    if (why !== undefined) throw why()
-    return this.#outcome(link, reply)
+  /** As {@link Session.requestWith}, but what cannot be sent is thrown at once. @param titleOf - Says what it is, for errors. */
+  requestNow(
+    options: CallOptions | undefined,
+    titleOf: () => string,
+    ...request: readonly unknown[]
+  ): Promise<unknown> {
+    return this.#begin(options, titleOf, request, undefined)
   }
 
-  /** As {@link Session.request}, but what cannot be sent is thrown at once. */
-  requestNow(operation: string, ...args: readonly unknown[]): Promise<unknown> {
+  #begin(
+    options: CallOptions | undefined,
+    titleOf: () => string,
+    request: readonly unknown[],
+    where: number | undefined,
+  ): Promise<unknown> {
     const link = this.#open()
-    let settle: (reply: Reply | undefined) => void = () => undefined
-    const sent = new Promise<Reply | undefined>((resolve) => {
+    let settle: (over: Over) => void = () => undefined
+    const sent = new Promise<Over>((resolve) => {
       settle = resolve
     })
-    this.send([operation, ...args], settle)
-    return (async () => this.#outcome(link, await sent))()
+    if (canBeAborted(options))
+      sendAbortable({ gateway: this.#gateway, performer: this, title: titleOf(), where }, options, request, settle)
+    else this.send(request, (reply) => settle({ reply, why: undefined }), { where })
+    return (async () => {
+      const { reply, why } = await sent
+      if (why !== undefined) {
+        closeIterator(reply)
+        throw why()
+      }
+      return this.#outcome(link, reply, titleOf, options?.signal, where)
+    })()
   }
 
   /** Opens it ahead of the first request. */
-  open(): void {
-    this.#open()
-  }
+  readonly open = (): void => void this.#open()
 
   /** How many requests were not answered yet. */
   get size(): number {
@@ -124,9 +174,19 @@ export class Session implements Performer {
     this.#watcher = watcher
   }
 
-  /** Has somebody called with what the worker says under a name; what it asks of us comes under `ask`. */
-  on(name: string, listener: (...args: readonly unknown[]) => void): void {
-    this.#listeners.set(name, listener)
+  /** Has somebody called with what the worker tells under a word. */
+  on<Word extends keyof messages.Told>(word: Word, listener: (...args: messages.Told[Word]) => void): void {
+    this.#listeners.set(word, listener as (...args: readonly unknown[]) => void) // what follows the word has been checked
+  }
+
+  /**
+   * Has somebody called with what the worker asks; it calls back when it has answered.
+   *
+   * @param canBeAsked - Whether there is anything here that the worker may call.
+   */
+  onQuestion(listener: (question: Question, onAnswered: () => void) => void, canBeAsked: () => boolean): void {
+    this.#onQuestion = listener
+    this.#canBeAsked = canBeAsked
   }
 
   /** Answers what the worker asked. @throws {@link DumpError} when the answer cannot be sent: another may be, then. */
@@ -134,48 +194,90 @@ export class Session implements Performer {
     const { answers } = this.#open()
     for (const item of [answer, number]) {
       const taken = answers.sendNow(item) // the worker reads the number only: the answer is for the thread that waits for it
-      if (taken !== true) taken.catch(() => undefined)
+      if (taken !== true) taken.then(() => this.#questions.goOn()).catch(() => undefined)
     }
   }
 
-  #outcome(link: Link, reply: Reply | undefined): unknown {
-    if (reply === undefined || reply === notSent) {
-      return this.#explainEnd(link, reply === undefined ? 'unknown' : 'not-sent')
-    }
-    if (reply.length === 3) {
-      const error = errorOfReply(reply[2], this.#gateway.id)
-      throw this.#watcher?.explain(error) ?? error
-    }
-    return reply.length === 4 ? new RemoteIterator(reply[1] as Channel) : reply[1] // as PROTOCOL.md has it
+  #outcome(link: Link, reply: Reply | undefined, title: () => string, signal?: AbortSignal, where?: number): unknown {
+    if (reply === undefined) return this.#explainEnd(link, 'unknown')
+    if (reply === notSent) return this.#explainEnd(link, 'not-sent')
+    if (reply === notBegun) return this.#explainEnd(link, 'not-sent', `; ${title()} had not begun`)
+    if (reply.length === 3) return this.#fail(this.#errorOf(reply), 'unknown')
+    return reply.length === 4 ? this.#iterator(reply, title(), where).endedBy(signal) : reply[1]
   }
 
-  async #explainEnd({ installing, requests }: Link, delivery: Delivery): Promise<never> {
+  #errorOf(reply: Reply): Error {
+    const error = errorOfReply(reply[2], this.#gateway.id)
+    return this.#watcher?.explain(error) ?? error
+  }
+
+  #iterator([number, items, , kind]: Reply, source: string, where: number | undefined): RemoteIterator {
+    if (!(items instanceof ChannelOf) || items.gateway !== this.#gateway)
+      throw new ProtocolError(`the worker answered ${source} with an iterator that has no channel`)
+    const title = `a step of the iterator of ${source}`
+    const ask = (count: number, onDone: () => void): number => {
+      const onReply = (reply: Reply | undefined): void => {
+        if (reply !== undefined && reply[0] !== 0) onStep(reply, onDone)
+      }
+      this.send(['iterators.step', number, count], onReply, { title, where })
+      return this.#asked
+    }
+    const onStep = (reply: Reply, onDone: () => void): void => {
+      const [, last] = reply
+      if (reply.length === 3) {
+        items.onEnd(() => this.#errorOf(reply))
+        void items.close()
+      } else if (Array.isArray(last)) items.onItem({ decode: () => last, consume: () => undefined })
+      onDone()
+    }
+    const steps: Steps = { ask, asked: () => this.#asked }
+    return new RemoteIterator(items, kind === 'items' ? steps : undefined)
+  }
+
+  async #explainEnd({ installing, requests }: Link, delivery: Delivery, note?: string): Promise<never> {
     for (const channel of [installing, requests]) {
-      await channel.waitClose().catch((error: unknown) => {
-        throw withDelivery(error, delivery)
-      })
+      await channel.waitClose().catch((error: unknown) => this.#fail(error, delivery, note))
     }
     throw new EndOfChannelError('the session was closed by the worker')
   }
 
-  /** Sends a request, and gives its number. One that is quiet does not keep the process alive. */
-  send(request: readonly unknown[], onReply: (reply: Reply | undefined) => void, isQuiet = false): number {
+  /** What code there raises because the worker leaves is told as the end of the gateway. */
+  async #fail(error: unknown, delivery: Delivery, note?: string): Promise<never> {
+    throw withDelivery(error instanceof RemoteError ? await this.#gateway.explain(error) : error, delivery, note)
+  }
+
+  /** Sends a request, and gives its number. */
+  send(
+    request: readonly unknown[],
+    onReply: (reply: Reply | undefined) => void,
+    { isQuiet = false, where = openQuestionOf(this), title, tellsBegin = false }: SendOptions = {},
+  ): number {
     const { requests } = this.#open()
     this.#watcher?.begin()
-    const taken = this.#encode(requests, request)
+    const ahead = tellsBegin ? new Tuple(...(where === undefined ? [] : [where])) : where
+    const taken = this.#encode(requests, request, ahead)
     const onAnswered = this.#watcher?.end(true)
     const number = ++this.#sent
-    if (isQuiet) this.#quiet.add(number)
-    else this.#release ??= requests.hold()
-    this.#pending.set(
-      number,
-      onAnswered === undefined
-        ? onReply
-        : (reply) => {
-            onAnswered()
-            onReply(reply)
-          },
-    )
+    if (!isQuiet) {
+      this.#asked++
+      this.#release ??= requests.hold()
+    }
+    const answered =
+      onAnswered &&
+      ((reply: Reply | undefined) => {
+        onAnswered()
+        onReply(reply)
+      })
+    this.#pending.add(number, {
+      onReply: answered ?? onReply,
+      title,
+      operation: request[0],
+      subject: request[1],
+      context: new AsyncResource('TendrilRequest'),
+      isQuiet,
+      isPlaced: ahead !== undefined,
+      isInLane: where === undefined,
+    })
     if (taken !== true) taken.catch(() => this.drop(number))
     return number
   }
@@ -186,8 +288,12 @@ export class Session implements Performer {
       const taken = this.#open().control.sendNow(command)
       if (taken !== true) taken.catch(() => undefined)
     } catch (error) {
-      if (!(error instanceof GatewayClosedError)) throw error // with whom the requests have ended
+      if (!saysItIsOver(error)) throw error // the requests have ended, too
     }
+  }
+
+  carry(channel: Parameters<Performer['carry']>[0]): void {
+    this.#carried?.push(channel)
   }
 
   /** Nobody waits for the reply to a request any more. */
@@ -195,14 +301,69 @@ export class Session implements Performer {
     this.#settle(number, undefined)
   }
 
-  /** Why a request will not be interrupted, as far as the worker knows. */
-  obstacleTo(number: number): string | undefined {
-    return this.#obstacles.get(number)
+  /** Whether anything of the user's runs there beside what was given up; resolves when the worker has answered, or ended. */
+  othersRun(number: number): Promise<boolean> {
+    const numbers = [...this.givenUp.numbers, number]
+    const others = runAside(this.#gateway, this, import.meta.url, ['inspecting', 'others'], numbers)
+    return new Promise((resolve) => {
+      const onItem = (): void => {
+        const item = others.takeNow()
+        resolve(item !== undefined && messages.read(messages.running, item[0]) > 0)
+      }
+      others.listen({ onItem, onEnd: () => resolve(false) }) // no `receive`: whether they run keeps no program alive
+    })
   }
 
-  #encode(requests: Link['requests'], request: readonly unknown[]): ReturnType<Link['requests']['sendNow']> {
+  /** What was aborted and still runs, with the threads that it runs in. */
+  async listGivenUp(): Promise<GivenUpCall[]> {
+    if (this.givenUp.size === 0) return []
+    const name = ['inspecting', 'threads_of'] as const
+    const threads = runAside(this.#gateway, this, import.meta.url, name, this.givenUp.numbers)
+    const names = await collect(threads, {})
+    return this.givenUp.list(names.map((name) => messages.read(messages.thread, name)))
+  }
+
+  /** In what asynchronous context a request was made that was not answered yet. */
+  contextOf(number: number): AsyncResource | undefined {
+    return this.#pending.contextOf(number)
+  }
+
+  /** Looks after a question of the worker's that is being answered. @returns Stops that. */
+  watchQuestion(question: number): () => void {
+    return this.#stalled.watch(question)
+  }
+
+  /** What a request that was taken back had waited behind, as far as the worker knows. */
+  takeBehind(number: number): string | undefined {
+    const behind = this.#behind.get(number)
+    this.#behind.delete(number)
+    return behind
+  }
+
+  /** Why a request will not be interrupted, as far as the worker knows. */
+  obstacleTo(number: number): string | undefined {
+    return this.#pending.knownOf(number).obstacle
+  }
+
+  /** Whether the worker has said that a request has begun; only of those that `tellsBegin` is asked for. */
+  hasBegun(number: number): boolean {
+    return this.#pending.knownOf(number).hasBegun === true
+  }
+
+  /** Ends the worker for the sake of a request. */
+  killFor(number: number, error: Error): void {
+    if ((this.#gateway.spec.threads ?? 1) === 1) this.#notBegun = this.#pending.behind(number)
+    this.#gateway.fail(error)
+  }
+
+  /** Sends it. A getter in it may send others ahead of it, so that what is said of it is said when it has been encoded. */
+  #encode(
+    requests: Link['requests'],
+    request: readonly unknown[],
+    ahead: number | Tuple | undefined,
+  ): ReturnType<Link['requests']['sendNow']> {
     try {
-      return requests.sendNow(request)
+      return requests.sendNow(request, ahead === undefined ? undefined : () => place(requests, ahead))
     } catch (error) {
       this.#watcher?.end(false)
       throw errorOfRequest(error, request)
@@ -210,68 +371,68 @@ export class Session implements Performer {
   }
 
   #settle(number: number, reply: Reply | undefined): void {
-    this.#pending.get(number)?.(reply)
-    this.#pending.delete(number)
-    if (this.#quiet.size > 0) this.#quiet.delete(number)
-    if (this.#obstacles.size > 0) this.#obstacles.delete(number)
-    if (this.#pending.size > this.#quiet.size) return
+    this.#pending.settle(number, reply)
+    if (!this.#pending.isIdle) return
     this.#release?.()
     this.#release = undefined
   }
 
   #open(): Link {
+    if (this.#link !== undefined) return this.#link
     try {
-      this.#link ??= this.#openChannels()
+      this.#carried = []
+      this.#link = openLink(this.#gateway, {
+        isAwaiting: () => this.#pending.size > 0 || this.#canBeAsked(),
+        isAwaited: (number) => (number < 0 ? this.#canBeAsked() : this.#pending.has(number)),
+        onReply: (reply) => {
+          if (this.givenUp.has(reply[0]) || !this.#pending.has(reply[0])) closeIterator(reply) // nobody will ask it
+          this.#settle(reply[0], reply)
+        },
+        onQuestion: (question, consume) =>
+          this.#questions.add({ perform: (onAnswered) => this.#onQuestion(question, onAnswered), consume }),
+        onUnread: (question, { message }) => this.#refuse(question, message),
+        onTold: ([word, ...args]) => this.#listeners.get(word)?.(...args),
+        onOpen: () => {
+          this.#carried = undefined
+        },
+        onEnd: (failure) => {
+          this.#settleAll(failure instanceof RemoteError)
+          if (failure !== undefined) this.#giveUp(failure)
+        },
+      })
       return this.#link
     } catch (error) {
       throw withDelivery(error, 'not-sent')
     }
   }
 
-  #openChannels(): Link {
-    this.#gateway.push(sources())
-    const requests = this.#gateway.newChannel<Reply>()
-    const control = this.#gateway.newChannel<readonly unknown[]>()
-    const answers = this.#gateway.newChannel()
-    const installing = this.#gateway.remoteExec(INSTALL, { requests, control, answers })
-    installing.waitClose().catch(() => this.#settleAll())
-    requests.listen({
-      onItem: () => {
-        const [reply] = requests.takeNow() ?? []
-        if (reply === undefined) return
-        if (reply[0] > 0) this.#settle(reply[0], reply)
-        else this.#listeners.get('ask')?.(...reply)
-      },
-      onEnd: () => this.#settleAll(),
-    })
-    control.listen({
-      onItem: () => {
-        const [[name, ...args] = []] = control.takeNow() ?? []
-        this.#listeners.get(String(name))?.(...args)
-      },
-      onEnd: () => undefined,
-    })
-    return { requests, control, answers, installing }
+  #refuse(question: number, message: string): void {
+    const perform = (onAnswered: () => void): void => {
+      this.answer(question, [null, 'LoadError', message, '', 0])
+      onAnswered()
+    }
+    this.#questions.add({ perform, consume: () => undefined })
   }
 
-  #settleAll(): void {
-    const sent = this.#sent - (this.#link?.requests.unsent ?? 0)
-    for (const number of [...this.#pending.keys()]) this.#settle(number, number > sent ? notSent : undefined)
+  /** It could not be opened: with the next request it is opened anew. */
+  #giveUp(failure: Error): void {
+    this.#link = undefined
+    this.#sent = this.#asked = 0
+    this.pings.clear()
+    for (const channel of this.#carried ?? []) {
+      channel.onEnd(() => failure)
+      channel.close().catch(() => undefined)
+    }
+  }
+
+  #settleAll(isUnread: boolean): void {
+    const sent = isUnread ? 0 : this.#pending.lastSent(this.#sent, this.#link?.requests.unsent ?? 0)
+    for (const number of this.#pending.numbers)
+      this.#settle(number, number > sent ? notSent : this.#notBegun.has(number) ? notBegun : undefined)
   }
 }
 
-let read: Parameters<Gateway['push']>[0] | undefined
-
-function sources(): Parameters<Gateway['push']>[0] {
-  read ??= Object.fromEntries(
-    modules.map((name) => [
-      `_tendril.${name}`,
-      {
-        file: `<tendril>/${name}.py`,
-        source: readFileSync(new URL(`./${name}.py`, import.meta.url), 'utf8'),
-        package: false,
-      },
-    ]),
-  )
-  return read
+/** Of a reply that nobody wants any more: an iterator would wait there for somebody who asks. */
+function closeIterator(reply: Reply | undefined): void {
+  if (reply?.length === 4 && reply[1] instanceof ChannelOf) void reply[1].close()
 }

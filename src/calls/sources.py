@@ -3,22 +3,23 @@
 What is evaluated becomes a function of the values that are bound for it: nested functions and comprehensions see them, threads do not
 share them, and none of them becomes text. The names that it assigns are those of the namespace.
 """
-import _ast
-import __future__
-import re
-
-from _tendril import PY2, worker
+from _tendril import PY2, count, deque, worker
+from _tendril.encoded import encode
+from _tendril.originals import own
 from _tendril.session import operations
 from _tendril.targets import namespace
 
+_ast, __future__, re = own('_ast'), own('__future__'), own('re')
 FUTURES = sum(getattr(__future__, name).compiler_flag for name in __future__.all_feature_names)
+MAY_AWAIT, IS_COROUTINE = getattr(_ast, 'PyCF_ALLOW_TOP_LEVEL_AWAIT', 0), 0 if PY2 else 0x80  # from Python 3.8 on; inspect.CO_COROUTINE
 MAX_EVALUATED = 256  # texts whose code is kept
+MAX_NAMED = 1000     # those whose lines tracebacks show
+MAX_KEPT = 1 << 21   # characters of either, unless it is one text that has more
+UNNAMED = '<remote exec>'
 evaluated, templates = {}, {}  # functions: by text and names, by the number of a call site
-count = 0
-
-
-def encode(source):
-    return b'\xef\xbb\xbf' + source.encode('utf-8') if PY2 else source
+named = deque()  # names of texts that had none, and how long they are
+sizes = {'named': 0, 'evaluated': 0}
+numbers = count(1)
 
 
 def parse(source, file):
@@ -46,7 +47,8 @@ def in_module(tree, file):
 
 def bind(tree, file, names, stored):
     skeleton = parse('%s template(%s): pass' % ('async def' if AWAIT in stored else 'def', ', '.join(names)), file)
-    function, body = skeleton.body[0], tree.body
+    function = skeleton.body[0]
+    body = without_annotations(tree).body or function.body
     if isinstance(body[-1], _ast.Expr):
         body[-1] = placed(_ast.Return(body[-1].value), body[-1])
     declared = sorted(stored.difference(names, [AWAIT]))
@@ -57,6 +59,25 @@ def bind(tree, file, names, stored):
     exec(compile(skeleton, file, 'exec', 0, True), scope)
     made = scope['<module>']
     return type(made)(made.__code__, namespace, '<module>')
+
+
+def without_annotations(node):
+    """With plain assignments in place of annotated ones, which Python does not take for names that are global."""
+    for name in ('body', 'orelse', 'finalbody', 'handlers', 'cases'):
+        statements = getattr(node, name, None)
+        if isinstance(statements, list) and type(node).__name__ not in FUNCTIONS:
+            setattr(node, name, [plain(without_annotations(statement)) for statement in statements])
+    return node
+
+
+def plain(statement):
+    if type(statement).__name__ != 'AnnAssign' or not isinstance(statement.target, _ast.Name):
+        return statement
+    if statement.value is None:
+        return placed(_ast.Pass(), statement)
+    made = placed(_ast.Assign([statement.target], statement.value), statement)
+    made.type_comment = None
+    return made
 
 
 def placed(node, where):
@@ -107,6 +128,21 @@ def names_in(node):
     return found.union(*map(names_in, children(node)))
 
 
+def name_of(kind, source):
+    """The name of a text that has none, for tracebacks: each has its own. Of those that were named long ago the lines are forgotten."""
+    file = '<%s %d>' % (kind, next(numbers))
+    named.append((file, len(source)))
+    sizes['named'] += len(source)
+    try:
+        while len(named) > MAX_NAMED or sizes['named'] > MAX_KEPT and len(named) > 1:
+            old, size = named.popleft()
+            sizes['named'] -= size
+            worker.texts.pop(old, None)
+    except IndexError:  # another thread was faster
+        pass
+    return file
+
+
 def remember(file, source):
     """Keeps text for tracebacks; that of another place in the same file stays."""
     known, lines = worker.texts.get(file, u'').split('\n'), source.split('\n')
@@ -116,20 +152,24 @@ def remember(file, source):
     worker.texts[file] = '\n'.join(known)
 
 
+def check_names(names):
+    for name in names:
+        if not re.match(r'[^\W\d]\w*\Z', name, re.UNICODE):
+            raise ValueError('%r cannot be bound: it is no Python name' % name)
+
+
 def evaluate(call, source, names):
-    global count
     key = source, tuple(sorted(names))
     run = evaluated.get(key)
     if run is None:
-        for name in names:
-            if not re.match(r'[^\W\d]\w*\Z', name, re.UNICODE):
-                raise ValueError('%r cannot be bound: it is no Python name' % name)
-        count += 1
-        file = '<eval %d>' % count
+        check_names(names)
+        file = name_of('eval', source)
         remember(file, source)
         run = function_of(parse(source, file), file, key[1])
-        if len(evaluated) >= MAX_EVALUATED:
+        if len(evaluated) >= MAX_EVALUATED or sizes['evaluated'] + len(source) > MAX_KEPT:
             evaluated.clear()
+            sizes['evaluated'] = 0
+        sizes['evaluated'] += len(source)
         evaluated[key] = run
     return run(*[names[name] for name in key[1]])
 
@@ -153,9 +193,18 @@ def template(pushed, values):
     return function_of(tree, file, names)
 
 
-def execute(call, source, file):
-    worker.texts[file] = source
-    exec(compile(encode(source), file, 'exec', 0, True), namespace)
+def execute(call, source, file, names=None):
+    file = name_of('execute', source) if file == UNNAMED else file
+    if names:
+        check_names(names)
+        tree, order = worker.compile(source, file, _ast.PyCF_ONLY_AST), sorted(names)
+        if tree.body:
+            tree.body.append(placed(_ast.Pass(), tree.body[-1]))  # a last expression is not what it comes to
+        return function_of(tree, file, order)(*[names[name] for name in order])
+    code = worker.compile(source, file, MAY_AWAIT)
+    if code.co_flags & IS_COROUTINE:
+        return eval(code, namespace)  # to be awaited as any other
+    exec(code, namespace)
 
 
 operations.update(eval=evaluate, execute=execute, template=run_template)

@@ -1,8 +1,8 @@
 /** What the threads of a worker do now. Twin: `stacks` in inspecting.py. */
-import type { Gateway, RemoteFrame, WaitOptions } from '../core.js'
-import type { Performer } from './aborting.js'
+import { type Gateway, messages, type RemoteFrame, type WaitOptions } from '../core.js'
 import { runAside } from './aside.js'
 import { collect } from './collect.js'
+import type { Performer } from './performer.js'
 
 /** A thread of a worker, as it was found. */
 export interface RemoteThread {
@@ -21,19 +21,13 @@ export interface RemoteThread {
 
 /** Asks for the stacks of all threads; the main one comes first. */
 export async function stacksOf(gateway: Gateway, performer: Performer, options: WaitOptions): Promise<RemoteThread[]> {
-  const threads = await collect(runAside<WireThread>(gateway, performer, ['inspecting', 'stacks']), options)
-  return threads.map(({ is_main, performing, ...thread }) => ({
-    ...thread,
-    isMain: is_main,
-    performing: performing ?? undefined,
-  }))
+  const threads = await collect(runAside(gateway, performer, import.meta.url, ['inspecting', 'stacks']), options)
+  return threads.map((sent) => {
+    const { is_main: isMain, performing, frames, ...thread } = messages.read(messages.stack, sent)
+    return { ...thread, isMain, performing: performing ?? undefined, frames: frames.map(frameOf) }
+  })
 }
 
-interface WireThread {
-  readonly ident: number
-  readonly name: string
-  readonly is_main: boolean
-  readonly performing: string | null
-  readonly frames: readonly RemoteFrame[]
-  readonly omitted: number
+function frameOf({ file, line, name, text }: messages.Of<typeof messages.stack>['frames'][number]): RemoteFrame {
+  return { file, line: line ?? 0, name, text }
 }

@@ -1,12 +1,9 @@
 """`_tendril.targets`: what a dotted name means here, and the namespace that calls share."""
-import sys
-
-from _tendril import PY2
+from _tendril import PY2, extra, sys
 from _tendril.session import operations
 
 # What is executed without a name of its own runs here; what it defines is found where Python looks for it: in `__main__`.
-_loader, main = sys.modules['__main__'], type(sys)('__main__')
-sys.modules['__main__'] = main
+main = sys.modules['__main__']
 namespace = main.__dict__
 
 
@@ -17,16 +14,16 @@ class Controller(object):
         if name.startswith('__'):
             raise AttributeError(name)
         try:
-            from _tendril.controller import exposed
+            return extra('controller').exposed(name)
         except ImportError:
             raise AttributeError('the controller does not expose "%s"; it exposes nothing' % name)
-        return exposed(name)
 
     def __repr__(self):
         return '<controller>'
 
 
-controller = namespace['controller'] = Controller()
+controller = Controller()
+namespace.setdefault('controller', controller)
 builtins = sys.modules['__builtin__' if PY2 else 'builtins']
 
 

@@ -2,11 +2,11 @@
 
 PROTOCOL.md section 2; twins: fragments.ts, batch.ts and whole-bytes.ts in src/protocol. Runs on the thread that reads, and never waits.
 """
-import struct
-from itertools import repeat
+from _tendril import BATCH, BYTES, DATA, ITEM_OVERHEAD, MORE, PY2, Bytes, BytesIO, ProtocolError, loads, struct
+from _tendril.memory import HEAD, Lost, check
+from _tendril.originals import own
 
-from _tendril import BATCH, BYTES, DATA, ITEM_OVERHEAD, MORE, PY2, Bytes, BytesIO, ProtocolError, loads
-
+repeat = own('itertools').repeat
 LENGTH = struct.Struct('>Q')
 LONG_BYTES = 1024 * 1024  # of an item whose pieces are not joined before it is decoded
 
@@ -19,11 +19,27 @@ def take(channel, kind, flags, payload):
         channel._parts = WholeBytes() if kind == BYTES else Fragments()
     if channel._parts.kind != kind:
         raise ProtocolError('an item amid another on channel %d' % channel.id)
-    channel._parts.append(payload)
+    parts = channel._parts
+    try:
+        parts.append(payload)
+        check(parts.size, len(payload))
+    except MemoryError:
+        parts = channel._parts = lost(parts)
     if not flags & MORE:
-        parts, channel._parts = channel._parts, None
+        channel._parts = None
         channel._arrived += parts.size + ITEM_OVERHEAD
-        channel._items.put(parts.entry(channel._arrived))
+        channel._items.put(entry_of(parts, channel._arrived))
+
+
+def entry_of(parts, cost):
+    try:
+        return parts.entry(cost)
+    except MemoryError:
+        return lost(parts).entry(cost)
+
+
+def lost(parts):
+    return parts if type(parts) is Lost else Lost(parts.kind, parts.size, bytes(parts.pieces[0][:HEAD]) if parts.kind == DATA else b'')
 
 
 def take_batch(channel, payload):

@@ -1,11 +1,20 @@
 /**
- * What users hold of a conversation with remote code: send and receive items until it ends. Bytes, ids and windows
- * belong to the link underneath, which hands items in (`deliver`, `endItems`) and takes them out (`ChannelLink`).
+ * What users hold of a conversation with remote code: send and receive items until it ends. Its state, its windows and its bytes
+ * are the endpoint's underneath; here are promises, queues and loops.
  */
-import { BootstrapError, ChannelClosedError, EndOfChannelError, GatewayClosedError, TimeoutError } from '../errors.js'
+import { ChannelClosedError, TimeoutError } from '../errors.js'
+import type { ListRead } from '../protocol/codec.js'
+import type { Endpoint } from '../protocol/endpoint.js'
+import type { Item } from '../protocol/received-item.js'
+import type { MakeError, Receiver } from '../protocol/receiver.js'
+import { asError } from '../thrown.js'
+import { deliverTo } from './callback.js'
+import { ChannelEnd } from './channel-end.js'
 import { checkWait, ENDED, ItemQueue, TIMED_OUT, type WaitOptions } from './item-queue.js'
-import type { Arrival, ChannelLink, ChannelListener, MakeError, Reservation } from './link.js'
+import type { ChannelListener, Reservation } from './link.js'
+import { Sends } from './sends.js'
 import { iteratorOf, readableOf, writableOf } from './streams.js'
+import { refusal, Sent } from './unawaited.js'
 
 /**
  * One end of a conversation with remote code; the other end is `channel` there.
@@ -18,60 +27,69 @@ import { iteratorOf, readableOf, writableOf } from './streams.js'
  * await doubles.close()
  * ```
  */
-export class Channel<R = unknown, S = unknown, G = unknown> implements AsyncIterable<R> {
+export class Channel<R = unknown, S = unknown, G = unknown> implements AsyncIterable<R>, Receiver {
   /** The number of the channel on its gateway. */
   readonly id: number
   /** The gateway that it belongs to. */
   readonly gateway: G
-  readonly #link: ChannelLink<G>
-  readonly #arrivals = new ItemQueue<Arrival>()
+  readonly #endpoint: Endpoint
+  readonly #hold: () => () => void
+  readonly #arrivals = new ItemQueue<Item>()
   #over = new ItemQueue<never>()
   #owner: 'callback' | 'receive queue' | undefined
   #listener: ChannelListener | undefined
-  #makeError: MakeError | undefined
-  #isClosed = false
-  #hasSendEnded = false
+  readonly #end = new ChannelEnd(this)
+  readonly #sends = new Sends()
+  readonly #sent = new Sent()
+  #isIterated = false
+  #isTouched = false
   #readable: ReadableStream<R> | undefined
   #writable: WritableStream<S> | undefined
 
   /** Channels come from `gateway.remoteExec` and `gateway.newChannel`. */
-  constructor(id: number, link: ChannelLink<G>) {
-    this.id = id
-    this.gateway = link.gateway
-    this.#link = link
+  constructor(endpoint: Endpoint, gateway: G, hold: () => () => void) {
+    this.id = endpoint.id
+    this.gateway = gateway
+    this.#endpoint = endpoint
+    this.#hold = hold
+    endpoint.receiver = this
   }
 
   /** Whether nothing can be sent any more. Items that arrived before may still be received. */
   get isClosed(): boolean {
-    return this.#isClosed
+    return this.#endpoint.isClosed
   }
 
   /**
-   * Sends an item. It is encoded at once, and items leave in the order of the calls, awaited or not.
+   * Sends an item. It is encoded at once, and items leave in the order of the calls, awaited or not. When nobody awaits it, an error that
+   * only says that the channel or the gateway is over does not end the program: `receive` and `waitClose` tell it. A DumpError does.
    *
-   * @returns Resolves when the channel's window has taken the item. Large byte arrays are not copied: leave them unchanged until then.
+   * @returns Resolves when the channel's window has taken the item. Sends of one turn that have to wait share a promise for each 64 KiB, which
+   *   resolves when the last of them has been taken. Large byte arrays are not copied: leave them unchanged until then.
    * @throws {@link DumpError} when the item has no wire type; its `path` says where. Nothing is sent, the channel stays usable.
    * @throws {@link ChannelClosedError} when the channel is closed; `cause` is the failure that it ended with, if it was one.
    * @throws {@link GatewayClosedError} when the gateway has ended, {@link BootstrapError} when it never came to life.
    * @see PROTOCOL.md §5 for windows.
    */
-  async send(item: S): Promise<void> {
-    const taken = this.sendNow(item)
-    if (taken === true) return
-    if (!(await taken.finally(this.#link.hold()))) throw this.#closedError()
+  send(item: S): Promise<void> {
+    try {
+      const taken = this.sendNow(item)
+      if (taken === true) return Promise.resolve()
+      return this.#sent.when(taken, this.#hold, () => this.#end.sendError(this.isClosed))
+    } catch (error) {
+      return refusal(error)
+    }
   }
 
-  /** @internal As `send`, but it throws at once and does not keep the process alive. */
-  sendNow(item: S): true | Promise<boolean> {
-    if (this.#isClosed || this.#hasSendEnded) throw this.#closedError()
-    return this.#link.send(item)
+  /** @internal As `send`, but it throws at once and does not keep the process alive. What `onEncoded` sends goes right ahead of it. */
+  sendNow(item: S, onEncoded?: () => void): true | Promise<boolean> {
+    if (!this.#endpoint.maySend) throw this.#end.sendError(this.isClosed)
+    return this.#endpoint.send(item, this.#sends.wait, onEncoded) || this.#sends.taken
   }
 
   /** Says that no more items will be sent: the peer's iteration ends, while its items still arrive here. */
   sendEnd(): void {
-    if (this.#isClosed || this.#hasSendEnded) return
-    this.#hasSendEnded = true
-    this.#link.sendEnd()
+    this.#endpoint.sendEnd()
   }
 
   /**
@@ -100,13 +118,13 @@ export class Channel<R = unknown, S = unknown, G = unknown> implements AsyncIter
    */
   setCallback(callback: (item: R) => void | Promise<void>, options: { readonly endmarker?: unknown } = {}): void {
     this.#own('callback')
+    this.#touch()
     if (this.#over.isEnded) this.#over = new ItemQueue() // over is now when the callback has had them all
-    const release = this.#link.hold()
-    this.#run(callback, options)
+    const release = this.#hold()
+    deliverTo(callback, this.#arrivals, options)
       .catch((error: unknown) => {
-        this.#makeError = () =>
-          error instanceof Error ? error : new Error(`a callback threw ${String(error)}`, { cause: error })
-        this.#shut(`the callback failed: ${error instanceof Error ? error.message : String(error)}`)
+        this.#end.fail(() => asError(error, 'a callback threw '))
+        this.#shut(`the callback failed: ${asError(error).message}`)
       })
       .finally(() => {
         release()
@@ -132,14 +150,14 @@ export class Channel<R = unknown, S = unknown, G = unknown> implements AsyncIter
    */
   async waitClose(options: WaitOptions = {}): Promise<void> {
     checkWait(options)
-    const release = this.#link.hold()
+    const release = this.#hold()
     try {
       const outcome = await this.#over.take(options)
       if (outcome === TIMED_OUT) throw new TimeoutError(`${this} is still open after ${options.timeout} ms`)
     } finally {
       release()
     }
-    if (this.#makeError !== undefined) throw this.#makeError()
+    if (this.#end.isFailure) throw this.#end.error()
   }
 
   /** The items that arrive, as a Web stream. Cancelling it closes the channel. */
@@ -167,31 +185,38 @@ export class Channel<R = unknown, S = unknown, G = unknown> implements AsyncIter
     return `channel ${this.id}`
   }
 
-  /** @internal An item arrived. Returns false when nobody will use it. */
-  deliver(arrival: Arrival): boolean {
+  /** @internal See `Receiver`. */
+  get isAwaited(): boolean {
+    return this.#arrivals.isAwaited || this.#listener?.takesAll?.() === true
+  }
+
+  /** @internal See `Receiver`. */
+  onItem(item: Item): boolean {
     if (this.#arrivals.isEnded) return false
-    this.#arrivals.push(arrival)
+    this.#arrivals.push(item)
     this.#listener?.onItem()
     return true
   }
 
-  /** @internal No item will follow; `makeError` says why, unless it is an ordinary end. */
-  endItems(makeError?: MakeError): void {
+  /** @internal See `Receiver`. */
+  onEnd(makeError?: MakeError, watch?: () => () => void): void {
     if (this.#arrivals.isEnded) return
-    this.#makeError ??= makeError
+    const isReceived = this.#isIterated || (this.#owner === undefined && this.#arrivals.isAwaited)
+    if (makeError !== undefined) this.#end.fail(makeError, isReceived || this.#over.isAwaited ? undefined : watch?.())
     this.#arrivals.end()
     if (this.#owner !== 'callback') this.#over.end()
     this.#listener?.onEnd()
   }
 
-  /** @internal Nothing can be sent any more, because the peer closed or the gateway ended. */
-  endSending(): void {
-    this.#isClosed = true
+  /** @internal Nothing can be sent any more: the other side is about to close. */
+  refuseItems(): void {
+    this.#endpoint.refuseItems()
   }
 
   /** @internal Has items announced to a receive queue, which takes them with `takeNow`. Those that wait are announced at once. */
   listen(listener: ChannelListener): void {
     this.#own('receive queue')
+    this.#touch()
     this.#listener = listener
     for (let waiting = this.#arrivals.length; waiting > 0; waiting--) listener.onItem()
     if (this.#arrivals.isEnded) listener.onEnd()
@@ -199,76 +224,101 @@ export class Channel<R = unknown, S = unknown, G = unknown> implements AsyncIter
 
   /** @internal The oldest item that arrived, for whoever was told of it; absent when closing the channel dropped it. */
   takeNow(): readonly [R] | undefined {
+    this.#touch()
     const arrival = this.#arrivals.shift()
     return arrival && [this.#use(arrival)]
+  }
+
+  /** @internal The oldest item that arrived, as far as can be told without decoding it; it is still to be taken. */
+  get oldest(): Pick<Item, 'size' | 'number'> | undefined {
+    return this.#arrivals.oldest
+  }
+
+  /** @internal Lets go of the oldest item that arrived. */
+  skip(): void {
+    this.#arrivals.shift()?.consume()
   }
 
   /** @internal As `receive`, in two steps: the item is used, or put back for whoever asks next. */
   async reserve(options: WaitOptions): Promise<Reservation<R>> {
     const arrival = await this.#arrival(options)
-    return { use: () => this.#use(arrival), putBack: () => this.#arrivals.unshift(arrival) }
+    const putBack = (): void => this.#arrivals.unshift(arrival)
+    return { use: () => this.#use(arrival), useList: () => useList(arrival), putBack }
   }
 
   /** @internal The next item for a transport that rides on this channel: as `receive`, but it does not keep the process alive. */
   async receiveQuietly(): Promise<R> {
+    this.#touch()
     const arrival = await this.#arrivals.take()
-    if (typeof arrival === 'symbol') throw this.#endError()
+    if (typeof arrival === 'symbol') throw this.#end.error()
     return this.#use(arrival)
+  }
+
+  /** @internal As `receive`, for loops and streams: they will come to the end. */
+  receiveNext(): Promise<R> {
+    this.#isIterated = true
+    return this.receive()
   }
 
   /** @internal How many items, those sent last, the transport has not been given in full. */
   get unsent(): number {
-    return this.#link.unsent()
+    return this.#endpoint.unsent
+  }
+
+  /** @internal Whether items wait because the other side does not read those before them. */
+  get isStuck(): boolean {
+    return this.#endpoint.isStuck
+  }
+
+  /** @internal As `takeNow`, but its window is given back by `consume` only. */
+  takeHeld(): { readonly item: R; consume(): void } | undefined {
+    const arrival = this.#arrivals.shift()
+    if (arrival === undefined) return undefined
+    try {
+      return { item: arrival.decode() as R, consume: () => arrival.consume() } // as in `#use`
+    } catch (error) {
+      arrival.consume()
+      throw error
+    }
   }
 
   /** @internal Keeps the process alive while a receive queue waits. */
   hold(): () => void {
-    return this.#link.hold()
+    return this.#hold()
   }
 
-  async #run(callback: (item: R) => void | Promise<void>, options: { readonly endmarker?: unknown }): Promise<void> {
-    while (true) {
-      const arrival = await this.#arrivals.take()
-      if (typeof arrival === 'symbol') break
-      try {
-        await callback(arrival.decode() as R) // the item's type is the caller's claim: nothing checks it
-      } finally {
-        arrival.consume()
-      }
-    }
-    if ('endmarker' in options) await callback(options.endmarker as R) // the caller chose a marker that its callback knows
-  }
-
-  async #arrival(options: WaitOptions): Promise<Arrival> {
+  async #arrival(options: WaitOptions): Promise<Item> {
     if (this.#owner !== undefined) {
       throw new ChannelClosedError(`cannot receive on ${this}: its items go to a ${this.#owner}`)
     }
-    const arrival = await this.#take(options)
-    if (arrival === ENDED) throw this.#endError()
-    if (arrival === TIMED_OUT) throw new TimeoutError(`no item on ${this} after ${options.timeout} ms`)
-    return arrival
-  }
-
-  async #take(options: WaitOptions): Promise<Arrival | typeof ENDED | typeof TIMED_OUT> {
+    this.#touch()
     checkWait(options)
-    if (options.signal?.aborted !== true) {
-      const arrival = this.#arrivals.shift()
-      if (arrival !== undefined) return arrival
-    }
-    const release = this.#link.hold()
+    const there = options.signal?.aborted === true ? undefined : this.#arrivals.shift()
+    if (there !== undefined) return there
+    const release = this.#hold()
     try {
-      return await this.#arrivals.take(options)
+      const arrival = await this.#arrivals.take(options)
+      if (arrival === ENDED) throw this.#end.error()
+      if (arrival === TIMED_OUT) throw new TimeoutError(`no item on ${this} after ${options.timeout} ms`)
+      return arrival
     } finally {
       release()
     }
   }
 
-  #use(arrival: Arrival): R {
+  #use(arrival: Item): R {
     try {
       return arrival.decode() as R // the item's type is the caller's claim: nothing checks it
     } finally {
       arrival.consume()
     }
+  }
+
+  /** Somebody takes items. Until then a channel that the worker has opened has a small window (PROTOCOL.md §5). */
+  #touch(): void {
+    if (this.#isTouched) return
+    this.#isTouched = true
+    this.#endpoint.widen()
   }
 
   #own(owner: 'callback' | 'receive queue'): void {
@@ -277,24 +327,16 @@ export class Channel<R = unknown, S = unknown, G = unknown> implements AsyncIter
   }
 
   #shut(error: string | undefined): void {
-    if (!this.#isClosed) {
-      this.#isClosed = true
-      this.#link.close(error)
-    }
+    this.#endpoint.close(error)
     for (const arrival of this.#arrivals.drain()) arrival.consume()
-    this.endItems()
+    this.onEnd()
   }
+}
 
-  #closedError(): Error {
-    const cause = this.#makeError?.()
-    if (cause instanceof GatewayClosedError || cause instanceof BootstrapError) return cause
-    if (cause !== undefined)
-      return new ChannelClosedError(`cannot send on ${this}: it has been closed by a failure`, { cause })
-    const detail = this.#isClosed ? 'it is closed' : 'its end has been sent'
-    return new ChannelClosedError(`cannot send on ${this}: ${detail}`)
-  }
-
-  #endError(): Error {
-    return this.#makeError?.() ?? new EndOfChannelError(`${this} has no more items`)
+function useList(arrival: Item): ListRead {
+  try {
+    return arrival.decodeList?.() ?? { list: arrival.decode() }
+  } finally {
+    arrival.consume()
   }
 }

@@ -2,6 +2,8 @@
  * Items that wait for someone, and people who wait for items: oldest first on both sides, and an end that stays.
  * Nothing is thrown here but an abort: whoever takes builds the error, so that its stack shows the caller.
  */
+import { checkMs, Timer } from '../timer.js'
+import { addAbortListener, checkSignal, removeAbortListener } from './signals.js'
 
 /** What a take comes to when it is no item. */
 export const ENDED: unique symbol = Symbol('ended')
@@ -22,14 +24,15 @@ interface Waiter<T> {
 
 // A queue that is never empty has to get rid of its holes: when they are half of it, so that a copy costs little for each.
 const MIN_HOLES = 1024
-// What a timer can count, 24.8 days: beyond it setTimeout would fire at once. So long a wait is one without end.
-const MAX_TIMER_MS = 2 ** 31 - 1
 
 /** An unbounded queue with an end. What bounds it is the window of the channel that fills it. */
 export class ItemQueue<T> {
   #items: T[] = []
   #head = 0
-  readonly #waiters = new Set<Waiter<T>>()
+  /** There is none before anybody waits: most queues of channels that a worker opens see nobody. */
+  #waiters: Set<Waiter<T>> | undefined
+  /** Stands before the oldest of them: an iterator of its own for each would pass all that were deleted. */
+  #oldest: IterableIterator<Waiter<T>> | undefined
   #isEnded = false
 
   get length(): number {
@@ -38,6 +41,15 @@ export class ItemQueue<T> {
 
   get isEnded(): boolean {
     return this.#isEnded
+  }
+
+  /** Whether somebody waits for an item, or for the end. */
+  get isAwaited(): boolean {
+    return (this.#waiters?.size ?? 0) > 0
+  }
+
+  get oldest(): T | undefined {
+    return this.#items[this.#head]
   }
 
   push(item: T): void {
@@ -90,14 +102,16 @@ export class ItemQueue<T> {
 
   #wait({ timeout, signal }: WaitOptions): Promise<T | typeof ENDED | typeof TIMED_OUT> {
     return new Promise((resolve, reject) => {
+      this.#waiters ??= new Set()
+      const waiters = this.#waiters
       if (timeout === undefined && signal === undefined) {
-        this.#waiters.add({ settle: resolve })
+        waiters.add({ settle: resolve })
         return
       }
       const finish = (): void => {
-        clearTimeout(timer)
-        signal?.removeEventListener('abort', onAbort)
-        this.#waiters.delete(waiter)
+        timer?.stop()
+        if (signal !== undefined) removeAbortListener(signal, onAbort)
+        waiters.delete(waiter)
       }
       const waiter: Waiter<T> = {
         settle: (outcome) => {
@@ -109,25 +123,23 @@ export class ItemQueue<T> {
         finish()
         reject(signal?.reason)
       }
-      const isTimed = timeout !== undefined && timeout <= MAX_TIMER_MS
-      const timer = isTimed ? setTimeout(() => waiter.settle(TIMED_OUT), timeout) : undefined
-      signal?.addEventListener('abort', onAbort)
-      this.#waiters.add(waiter)
+      const timer = timeout === undefined ? undefined : new Timer(timeout, () => waiter.settle(TIMED_OUT))
+      if (signal !== undefined) addAbortListener(signal, onAbort)
+      waiters.add(waiter)
     })
   }
 
   #nextWaiter(): Waiter<T> | undefined {
-    for (const waiter of this.#waiters) {
-      this.#waiters.delete(waiter)
-      return waiter
-    }
-    return undefined
+    if (this.#waiters === undefined || this.#waiters.size === 0) return undefined
+    this.#oldest ??= this.#waiters.values()
+    const { value: waiter } = this.#oldest.next() // never at its end, which it comes to only where nobody waits
+    this.#waiters.delete(waiter)
+    return waiter
   }
 }
 
-/** Checks a timeout before it is used: setTimeout would take a wrong one for 1 ms. */
-export function checkWait(options: WaitOptions): void {
-  const { timeout } = options
-  if (timeout !== undefined && !(timeout >= 0))
-    throw new RangeError(`timeout must be a number of milliseconds, not ${timeout}`)
+/** @throws RangeError for a timeout that is no time; TypeError for a signal that is none. */
+export function checkWait({ timeout, signal }: WaitOptions): void {
+  checkMs('timeout', timeout)
+  checkSignal(signal)
 }

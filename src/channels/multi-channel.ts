@@ -4,6 +4,8 @@ import type { Channel } from './channel.js'
 import type { WaitOptions } from './item-queue.js'
 import type { Reservation } from './link.js'
 import { ReceiveQueue } from './receive-queue.js'
+import { anySignal } from './signals.js'
+import { needsNobody, saysItIsOver } from './unawaited.js'
 
 /**
  * Channels in a fixed order, often of the same code on several gateways.
@@ -43,12 +45,16 @@ export class MultiChannel<R = unknown, S = unknown, G = unknown> implements Iter
   }
 
   /**
-   * Sends an item on every channel; resolves when every window has taken it.
+   * Sends an item on every channel; resolves when every window has taken it. As with `send`, nobody has to await it.
    *
    * @throws What `send` throws, or an AggregateError of several, after all have been tried.
    */
-  async sendEach(item: S): Promise<void> {
-    await all(this.#channels.map((channel) => channel.send(item)))
+  sendEach(item: S): Promise<void> {
+    const sending = this.#channels.map((channel) => channel.send(item))
+    const sent: Promise<void> = all(sending, (failures) => {
+      if (failures.every(saysItIsOver)) needsNobody(sent)
+    })
+    return sent
   }
 
   /**
@@ -104,7 +110,7 @@ async function reserveEach<R, S, G>(
   options: WaitOptions,
 ): Promise<Reserved<Channel<R, S, G>, R>[]> {
   const failed = new AbortController()
-  const signal = options.signal ? AbortSignal.any([options.signal, failed.signal]) : failed.signal
+  const signal = options.signal ? anySignal([options.signal, failed.signal]) : failed.signal
   setMaxListeners(0, signal) // every channel listens: with more than ten Node would warn of a leak
   const reserving = channels.map(async (channel) => [channel, await channel.reserve({ ...options, signal })] as const)
   try {
@@ -118,11 +124,15 @@ async function reserveEach<R, S, G>(
   }
 }
 
-/** Waits for all; then throws the one failure, or an AggregateError of several. */
-async function all(promises: readonly Promise<void>[]): Promise<void> {
+/** Waits for all; then throws the one failure, or an AggregateError of several, once `onFailures` has been told of them. */
+async function all(
+  promises: readonly Promise<void>[],
+  onFailures: (failures: readonly unknown[]) => void = () => undefined,
+): Promise<void> {
   const failures = (await Promise.allSettled(promises))
     .filter((outcome) => outcome.status === 'rejected')
     .map((outcome): unknown => outcome.reason)
+  if (failures.length > 0) onFailures(failures)
   if (failures.length === 1) throw failures[0]
   if (failures.length > 1)
     throw new AggregateError(failures, `${failures.length} of ${promises.length} channels failed`)

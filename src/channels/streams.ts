@@ -1,10 +1,9 @@
 /** Loops and Web streams over a channel's items. They keep no items of their own: a high-water mark of 0 leaves the channel's window in charge. */
 import { EndOfChannelError } from '../errors.js'
-import type { WaitOptions } from './item-queue.js'
 
 /** What a stream needs of a channel. */
 interface ItemSource<R> {
-  receive(options?: WaitOptions): Promise<R>
+  receiveNext(): Promise<R>
   close(error?: string): Promise<void>
 }
 
@@ -19,7 +18,7 @@ export function iteratorOf<R>(channel: ItemSource<R>): AsyncIterator<R, undefine
   return {
     next: async () => {
       try {
-        return { done: false, value: await channel.receive() }
+        return { done: false, value: await channel.receiveNext() }
       } catch (error) {
         if (error instanceof EndOfChannelError) return { done: true, value: undefined }
         throw error
@@ -38,7 +37,7 @@ export function readableOf<R>(channel: ItemSource<R>): ReadableStream<R> {
     {
       pull: async (controller) => {
         try {
-          controller.enqueue(await channel.receive())
+          controller.enqueue(await channel.receiveNext())
         } catch (error) {
           if (!(error instanceof EndOfChannelError)) throw error
           controller.close()

@@ -2,10 +2,13 @@
 import { readFileSync } from 'node:fs'
 /** The command line. A command is a file beside this one and a line here; exit codes are in `exit-codes.ts`. */
 import { Command, CommanderError, Option } from 'commander'
+import type { ExecOptions } from './exec.js'
 import { exitCodeOf } from './exit-codes.js'
+import { endWithReaders } from './readers.js'
 
 const withoutSpecs = 'those of the variable TENDRIL_TX, else popen'
 
+endWithReaders()
 const program = new Command('tendril')
   .description('Drives bare Python interpreters, anywhere.')
   .version(JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')).version)
@@ -15,7 +18,9 @@ const program = new Command('tendril')
 program
   .command('exec')
   .description('run a Python file on every gateway and print what it sends')
-  .argument('<file>', 'the Python file; it finds `channel` in scope')
+  .argument('<file>', 'the Python file, or - for what comes on standard input; it finds `channel` in scope')
+  .argument('[arg...]', 'what it finds in sys.argv, behind its own name; those that tendril has itself go behind --')
+  .allowUnknownOption()
   .option(
     '--tx <spec>',
     `a gateway, such as popen, 3*popen, ssh=web1, or @hosts.txt for those of a file; may be given again (default: ${withoutSpecs})`,
@@ -34,9 +39,17 @@ program
     collect,
     [],
   )
-  .action(async (file: string, options: { tx: string[]; kwarg: string[]; provide: string[] }) => {
+  .option('--json', 'an item a line: { "gateway": …, "item": … }; what is printed goes to stderr', false)
+  .option('--no-tag', 'lines without the name of their gateway')
+  .option(
+    '--raw',
+    'have a terminal do what workers print, also where that moves the cursor and lines look like those of others',
+    false,
+  )
+  .action(async (file: string, args: string[], options: ExecOptions, command: Command) => {
+    if (/^-./.test(file)) command.error(`error: unknown option '${file}'`)
     const { exec } = await import('./exec.js')
-    process.exitCode = await exec(file, options)
+    process.exitCode = await exec(file, args, options)
   })
 
 program
@@ -66,7 +79,8 @@ program
   )
   .argument('[spec...]', `gateways, such as ssh=web1, or @hosts.txt for those of a file (default: ${withoutSpecs})`)
   .option('--json', 'a JSON object for each gateway, a line each', false)
-  .action(async (specs: string[], options: { json: boolean }) => {
+  .option('--trace', 'a line on stderr for each frame that passes, and for each phase', false)
+  .action(async (specs: string[], options: { json: boolean; trace: boolean }) => {
     const { doctor } = await import('./doctor.js')
     process.exitCode = await doctor(specs, options)
   })
@@ -86,7 +100,17 @@ program
     '--handshake-timeout <seconds>',
     'for which a connection may take to prove that it knows the token (default: 10)',
   )
-  .option('--penalty <seconds>', 'for which an address is refused after five wrong proofs (default: 10)')
+  .option('--penalty <seconds>', 'after which a wrong proof is answered (default: 1)')
+  .option(
+    '--max-strangers <number>',
+    'connections at a time that have proved nothing; then the oldest of the address with most makes room (default: 512)',
+  )
+  .option(
+    '--origin <origin>',
+    'a page of this origin, such as https://example.org, may come by WebSocket; may be given again (default: none)',
+    collect,
+    [],
+  )
   .addOption(new Option('--token <token>').hideHelp())
   .option('--tls', 'encrypt connections')
   .option(
@@ -95,7 +119,7 @@ program
   )
   .option('--key <file>', 'the private key of the certificate, in PEM')
   .option('--print', 'print the server, one Python file, for a host without Node')
-  .action(async (options: Record<string, string | boolean>) => {
+  .action(async (options: Record<string, string | boolean | string[]>) => {
     const { serve } = await import('./serve.js')
     process.exitCode = await serve(options)
   })
@@ -121,8 +145,14 @@ program
     '--token-file <file>',
     'a file with a token by which anybody may come, as often as they like (default: the variable TENDRIL_TOKEN)',
   )
+  .option('--origin <origin>', 'a page of this origin may come by WebSocket; may be given again', collect, [])
   .option('--spec <keys>', 'keys for every gateway, such as chdir=work//nice=5')
   .option('--kwarg <name=value>', 'a name in scope of the file; may be given again', collect, [])
+  .option(
+    '--raw',
+    'have a terminal do what workers print, also where that moves the cursor and lines look like those of others',
+    false,
+  )
   .option('--print', 'print the program that dials, one Python file, for a host that comes back again and again', false)
   .action(async (file: string | undefined, options) => {
     const { listen } = await import('./listen.js')

@@ -5,6 +5,7 @@ import {
   HostKeyError,
   HostNotFoundError,
   ProvideError,
+  SourceError,
   XSpecError,
 } from '../index.js'
 
@@ -21,8 +22,24 @@ export function isConnectFailure(error: unknown): error is ConnectFailure {
 
 /** The code that an error stands for. */
 export function exitCodeOf(error: unknown): number {
-  if (error instanceof XSpecError || error instanceof ProvideError || error instanceof UsageError) return 2
+  if (
+    error instanceof XSpecError ||
+    error instanceof ProvideError ||
+    error instanceof SourceError ||
+    error instanceof UsageError
+  )
+    return 2
   return isConnectFailure(error) ? notConnected : 1
+}
+
+/** Whether an error says why a gateway did not come to life: its last phase event has it, too. */
+export function isOpeningFailure(error: unknown): boolean {
+  return isConnectFailure(error) || error instanceof XSpecError || error instanceof ProvideError
+}
+
+/** The code of what has kept a gateway from coming to life. */
+export function openingCodeOf(error: unknown): number {
+  return exitCodeOf(error) === 2 ? 2 : notConnected
 }
 
 /** The words of the command are wrong. */

@@ -2,6 +2,7 @@
 import { once } from 'node:events'
 import { createInterface, type Interface } from 'node:readline'
 import { ReplHistory } from './repl-history.js'
+import { unreadableInput } from './standard-input.js'
 
 const ERASE_LINE = '\r\u001B[K'
 const PROMPT_COLOR = ['\u001B[1;35m', '\u001B[0m'] as const
@@ -10,10 +11,12 @@ const INDENT = '    '
 /** One for a process: it has the terminal, or the standard input that stands in its place. */
 export class Keyboard {
   readonly isTerminal: boolean = process.stdin.isTTY && process.stdout.isTTY
-  /** Whether the terminal shows colours, and nobody minds. */
+  /** Whether to use colours: the terminal shows them, and no variable forbids it. */
   readonly colors: boolean = this.isTerminal && process.stdout.hasColors() && !process.env['NO_COLOR']
   /** Gives the words that a line could go on with, and the end of it that they replace. */
   complete: (line: string) => Promise<[words: string[], replaced: string]> = async () => [[], '']
+  /** Rejects when no line can be read. */
+  readonly unreadable: Promise<never>
   /** Ctrl-C. */
   onInterrupt: () => void = () => undefined
   readonly #history: ReplHistory | undefined = this.isTerminal ? new ReplHistory() : undefined
@@ -38,6 +41,10 @@ export class Keyboard {
       .on('line', (line) => this.#take(line))
       .on('close', () => this.#end())
       .on('SIGINT', this.#onSignal)
+    this.unreadable = new Promise((_, reject) => {
+      this.#readline.once('error', (error: Error) => reject(unreadableInput(error.message)))
+    })
+    this.unreadable.catch(() => undefined) // it may be so before anybody asks for a line
     process.on('SIGINT', this.#onSignal)
   }
 

@@ -4,6 +4,7 @@ import { type Arrivals, type Channel, dialFile, type Gateway, Group } from '../i
 import { parseKwarg } from './exec.js'
 import { interrupted, UsageError } from './exit-codes.js'
 import { endOnInterrupt } from './interruption.js'
+import { readProgram } from './program.js'
 import { Report } from './report.js'
 import { Screen } from './screen.js'
 
@@ -18,8 +19,10 @@ export interface ListenCommandOptions {
   readonly key?: string
   readonly tokenFile?: string
   readonly spec?: string
+  readonly origin: readonly string[]
   readonly kwarg: readonly string[]
   readonly print: boolean
+  readonly raw: boolean
 }
 
 const stay = 'for item in channel: pass' // until the channel ends, which nobody does before the command ends
@@ -30,13 +33,13 @@ export async function listen(file: string | undefined, options: ListenCommandOpt
     process.stdout.write(await readFile(dialFile, 'utf8'))
     return 0
   }
-  const source = file === undefined ? stay : { text: await read(file), name: file }
+  const program = file === undefined ? undefined : await readProgram(file)
   const kwargs = Object.fromEntries(options.kwarg.map(parseKwarg))
   const token = options.tokenFile === undefined ? process.env['TENDRIL_TOKEN'] : undefined
   const isOpen = token !== undefined || options.tokenFile !== undefined
   const expected =
     options.count === undefined ? (isOpen ? Number.POSITIVE_INFINITY : 1) : numberOf('--count', options.count)
-  const screen = new Screen()
+  const screen = new Screen(options)
   const group = new Group({ onOutput: ({ gateway, stream, text }) => screen.print(stream, `[${gateway}] ${text}`) })
   const arrivals = await group.listen({
     host: options.host,
@@ -44,10 +47,13 @@ export async function listen(file: string | undefined, options: ListenCommandOpt
     tls: await certificateOf(options),
     token,
     tokenFile: options.tokenFile,
+    origins: options.origin,
     spec: options.spec,
     onRefusal: (address, reason) => screen.print('stderr', `tendril: turned away ${address}: ${reason.message}`),
   })
   const interruption = endOnInterrupt(group, () => arrivals.close())
+  if (!isLoopback(arrivals.host) && !options.tls && options.cert === undefined)
+    screen.print('stderr', 'tendril: whoever is on the way can read and change what is said: use --tls')
   const count = Number.isFinite(expected) ? { count: expected } : {}
   screen.print('stdout', arrivals.invite({ ...count, url: options.url }))
   const report = new Report(screen, interruption)
@@ -56,7 +62,7 @@ export async function listen(file: string | undefined, options: ListenCommandOpt
       const { implementation, versionInfo, executable } = await gateway.info()
       const interpreter = `${implementation} ${versionInfo.slice(0, 3).join('.')}, ${executable}`
       screen.print('stderr', `tendril: ${gateway.id} is ${gateway.remoteAddress}, ${interpreter}`)
-      const channel = gateway.remoteExec(source, kwargs)
+      const channel = program?.run(gateway, [], kwargs) ?? gateway.remoteExec(stay)
       await printItems(channel, report)
       const code = await report.end(channel)
       await gateway.terminate()
@@ -111,6 +117,10 @@ async function read(path: string): Promise<string> {
   } catch (error) {
     throw new UsageError(`cannot read ${JSON.stringify(path)}: ${error instanceof Error ? error.message : error}`)
   }
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(\.\d+){3}$/.test(host)
 }
 
 function numberOf(option: string, text: string): number {

@@ -16,7 +16,7 @@ export async function writeTypes(
   const [spec] = specs
   if (spec === undefined || specs.length > 1) throw new UsageError(`types takes one gateway, not ${specs.length}`)
   if (!/^[^\W\d]\w*(\.[^\W\d]\w*)*$/u.test(module))
-    throw new UsageError(`${JSON.stringify(module)} is no name of a module`)
+    throw new UsageError(`${JSON.stringify(module)} is not the name of a module`)
   const screen = new Screen()
   const progress = new Progress(screen, specs)
   const group = new Group({
@@ -30,6 +30,8 @@ export async function writeTypes(
     if (options.output === undefined) process.stdout.write(text)
     else write(options.output, text)
     return 0
+  } catch (error) {
+    return progress.exitCodeOf(error)
   } finally {
     progress.stop()
     await group.terminate()

@@ -1,5 +1,6 @@
 /** How far the gateways of a command are: a live line on a terminal, the failures as they happen, a summary where it tells something. */
 import type { PhaseEvent, XSpec } from '../index.js'
+import { exitCodeOf, isOpeningFailure, openingCodeOf } from './exit-codes.js'
 import type { Screen } from './screen.js'
 
 /** Follows the gateways of a command from launch to ready or failed. */
@@ -11,7 +12,9 @@ export class Progress {
   readonly #connecting = new Map<string, PhaseEvent>()
   #ready = 0
   #failed = 0
+  #exitCode = 0
   #isOver = false
+  readonly #told = new Set<string>()
 
   constructor(screen: Screen, specs: readonly XSpec[]) {
     this.#screen = screen
@@ -19,9 +22,15 @@ export class Progress {
     this.#tellsMuch = specs.some(({ popen }) => !popen)
   }
 
-  /** How many did not come to life. */
-  get failed(): number {
-    return this.#failed
+  /** The highest code of those that did not come to life; 0 when all did. */
+  get exitCode(): number {
+    return this.#exitCode
+  }
+
+  /** The exit code of a gateway's failure, which has been told here. @throws What is no such thing: it is for others to tell. */
+  exitCodeOf(error: unknown): number {
+    if (this.#failed > 0 && isOpeningFailure(error)) return exitCodeOf(error)
+    throw error
   }
 
   /** Takes the steps of all of them. */
@@ -30,7 +39,8 @@ export class Progress {
     this.#connecting.delete(event.gateway)
     if (event.error !== undefined) {
       this.#failed++
-      this.#screen.print('stderr', `tendril: ${event.error.message}`)
+      this.#exitCode = Math.max(this.#exitCode, openingCodeOf(event.error))
+      this.#tell(event.gateway, event.error.message)
     } else if (event.phase === 'ready') {
       this.#ready++
     } else {
@@ -44,6 +54,14 @@ export class Progress {
   stop(): void {
     this.#isOver = true
     this.#screen.setStatus('')
+  }
+
+  /** Once, of all the gateways that have failed alike: how many those are, the summary says. */
+  #tell(gateway: string, message: string): void {
+    const what = message.replace(`gateway ${gateway} `, '')
+    if (this.#told.has(what)) return
+    this.#told.add(what)
+    this.#screen.print('stderr', `tendril: ${message}`)
   }
 
   #finish(): void {

@@ -6,6 +6,7 @@ import { Progress } from './progress.js'
 import { RemotePrompt } from './remote-prompt.js'
 import { Screen } from './screen.js'
 import { specsOf } from './specs.js'
+import { checkStandardInput } from './standard-input.js'
 import { terminalPrompt } from './terminal.js'
 
 /** Runs what is typed, or what comes by a pipe; resolves to the exit code. */
@@ -13,6 +14,7 @@ export async function repl(texts: readonly string[]): Promise<number> {
   const specs = specsOf(texts)
   const [spec] = specs
   if (spec === undefined || specs.length > 1) throw new UsageError(`repl takes one gateway, not ${specs.length}`)
+  checkStandardInput()
   const screen = new Screen()
   const progress = new Progress(screen, specs)
   const group = new Group({
@@ -29,7 +31,7 @@ export async function repl(texts: readonly string[]): Promise<number> {
     process.off('SIGINT', giveUp)
     return await converse(gateway)
   } catch (error) {
-    if (!(error instanceof GatewayClosedError)) throw error
+    if (!(error instanceof GatewayClosedError)) return progress.exitCodeOf(error)
     process.stderr.write(`tendril: ${error.message}\n`)
     return exitCodeOf(error)
   } finally {
@@ -50,7 +52,7 @@ async function converse(gateway: Gateway): Promise<number> {
   })
   try {
     if (isTerminal) keyboard.print(await bannerOf(gateway))
-    return await Promise.race([conversation.run(prompt), conversation.abandoned, endOf(gateway)])
+    return await Promise.race([conversation.run(prompt), conversation.abandoned, endOf(gateway), keyboard.unreadable])
   } finally {
     keyboard.close()
   }
@@ -124,6 +126,7 @@ class Conversation {
     }
     this.#interrupts++
     this.#running.abort()
+    void this.#prompt?.interruptChildren().catch(() => undefined) // the end of the gateway is told elsewhere
     if (this.#interrupts === 2)
       this.#keyboard.print('(it was interrupted and has not ended: Ctrl-C once more ends the worker)')
     if (this.#interrupts === 3) {

@@ -1,14 +1,8 @@
 """The far end of `tendril repl` (twin: repl.ts): runs lines as Python's own prompt does, and sends what is printed as it is printed."""
-import codeop
-import keyword
-import os
-import pkgutil
-import re
-import select
-import sys
-import threading
-import traceback
+from _tendril import _thread, extra, os, select, signal, sys, time
+from _tendril.originals import own
 
+codeop, keyword, pkgutil, re, traceback = [own(name) for name in ('codeop', 'keyword', 'pkgutil', 're', 'traceback')]
 MAX_IN_FLIGHT = 4     # chunks of output that the terminal has not shown: what is left to show after an interrupt
 MAX_COMPLETIONS = 500
 DONE, MORE, FAILED, EXIT = 'done', 'more', 'failed', 'exit'
@@ -83,13 +77,14 @@ class Console(object):
         try:
             exec(code, sys.modules['__main__'].__dict__)
         except SystemExit as e:
+            if self.worker.fd_in == -1:  # a forked child ends
+                raise
             if e.code is None or isinstance(e.code, int):
                 return [EXIT, e.code or 0]
             sys.stderr.write('%s\n' % (e.code,))
             return [EXIT, 1]
         except BaseException:
-            failure = self.worker.describe_failure()
-            text = failure if isinstance(failure, str) else failure['traceback']
+            text = self.worker.describe_failure()['traceback']
             self.tell_failure(text.encode('utf-8') if sys.version_info[0] == 2 else text)
         return [FAILED, 1] if self.failed else [DONE, 0]
 
@@ -106,14 +101,12 @@ class Screen(object):
 
     def __init__(self, channel, is_one):
         self.channel, self.sent, self.shown = channel, 0, 0
-        self.lock = threading.Lock()
+        self.lock = _thread.allocate_lock()
         first = pipe_from(1)
         if is_one:  # both come by one pipe, so that they stay in order
             os.dup2(1, 2)
         self.streams = {first: 1} if is_one else {first: 1, pipe_from(2): 2}
-        thread = threading.Thread(target=self.forward, name='tendril: repl output')
-        thread.daemon = True
-        thread.start()
+        _thread.start_new_thread(self.forward, ())
 
     def forward(self):
         try:
@@ -152,7 +145,71 @@ def pipe_from(fd):
     return read_end
 
 
-def complete(line):
+def interrupt_children():
+    """Sends SIGINT to what the prompt waits for, as a terminal does that has its process group in the foreground. A process that runs may start another one that no list has: they are all stopped before any of them is told."""
+    ours = {}
+    try:
+        for _ in range(100):  # a process that is amid a system call may take a while to stop
+            found = started()
+            for pid in set(found).difference(ours):
+                ours[pid] = found[pid] not in AT_REST and tell(pid, signal.SIGSTOP)
+            if not any(ours[pid] and found[pid] not in AT_REST for pid in found):
+                break
+    except (IOError, OSError, LookupError, ValueError):  # there is no /proc, or it is that of other processes
+        if os.getpgrp() == os.getpid():
+            extra('interrupting').last_signal = time.time()  # this one is not for the worker
+            os.killpg(0, signal.SIGINT)
+    for pid, is_stopped in ours.items():
+        tell(pid, signal.SIGINT)
+        if is_stopped:
+            tell(pid, signal.SIGCONT)
+
+
+AT_REST = 'TtZX'  # stopped, traced, and over: see proc(5)
+
+
+def started():
+    """The other processes of the worker's group, and their states. Where that is not the worker's own, who has started the worker may be in it, too, so that only those count that descend from it."""
+    me, group, found = os.getpid(), os.getpgrp(), {}
+    for name in filter(str.isdigit, os.listdir('/proc')):
+        try:
+            found[int(name)] = stat_of(name)
+        except (IOError, OSError):  # it has ended
+            pass
+    if int(found[me][2]) != group:
+        raise ValueError('that is not ours')
+    return dict(
+        (pid, found[pid][0])
+        for pid in found
+        if pid != me and int(found[pid][2]) == group and (group == me or descends(pid, me, found))
+    )
+
+
+def stat_of(name):
+    """The state, the parent and the group of a process."""
+    fd = os.open('/proc/%s/stat' % name, os.O_RDONLY)
+    try:
+        return os.read(fd, 4096).rpartition(b')')[2].decode('ascii').split()[:3]
+    finally:
+        os.close(fd)
+
+
+def descends(pid, ancestor, found):
+    while pid in found and pid != ancestor:
+        pid = int(found[pid][1])
+    return pid == ancestor
+
+
+def tell(pid, signum):
+    """Whether that process could be told."""
+    try:
+        os.kill(pid, signum)
+    except OSError:  # it has ended, or is another user's
+        return False
+    return True
+
+
+def completions(line):
     """The words that could stand at the end of a line, and what of that end they replace."""
     word = re.search(r'[\w.]*$', line).group()
     if re.match(r'\s*(import|from)\s+\w*$', line):
@@ -170,12 +227,34 @@ def complete(line):
     return [found[:MAX_COMPLETIONS], word]
 
 
+# What the controller asks for, whatever runs: each sends one item. What is typed is the user's, and is called.
+
 def install(channel, output, is_one, colors):
-    """Makes a module of what the prompt calls."""
+    """Makes a module of what is called."""
+    global console, screen
     sys.stdout.flush()
     sys.stderr.flush()
     console, screen = Console(channel.gateway, colors), Screen(output, is_one)
     module = sys.modules['_tendril_repl'] = type(sys)('_tendril_repl')
-    module.push, module.finish, module.reset = console.push, console.finish, console.reset
-    module.settle, module.complete = screen.settle, complete
+    module.push, module.finish = console.push, console.finish
     sys.ps1, sys.ps2 = '>>> ', '... '  # programs look for them to know that somebody is there
+    channel.send(None)
+
+
+def reset(channel):
+    console.reset()
+    channel.send(None)
+
+
+def interrupt(channel):
+    if os.name == 'posix':
+        interrupt_children()
+    channel.send(None)
+
+
+def settle(channel):
+    channel.send(screen.settle())
+
+
+def complete(channel, line):
+    channel.send(completions(line))

@@ -9,16 +9,23 @@ const REDRAW_MS = 100
 // What is held back while somebody types; beyond that it is printed all the same.
 const MAX_HELD_LINES = 1000
 
-const ERASE_LINE = '\r\u001B[K'
+const ESCAPE = '\u001B'
+const ERASE_LINE = `\r${ESCAPE}[K`
 
 /** The terminal of this process, or whatever stands in its place. */
 export class Screen {
+  readonly #isRaw: boolean
   readonly #isLive = process.stderr.isTTY
   #status = ''
   #isDrawn = false
   #timer: NodeJS.Timeout | undefined
   #questions = 0
   #held: (readonly ['stdout' | 'stderr', string])[] = []
+
+  /** @param options.raw - Has a terminal do what workers say: lines that they print may look like those of others then. */
+  constructor({ raw = false }: { readonly raw?: boolean } = {}) {
+    this.#isRaw = raw
+  }
 
   /** Prints a line that stays. */
   print(stream: 'stdout' | 'stderr', line: string): void {
@@ -27,7 +34,7 @@ export class Screen {
       return
     }
     this.#erase()
-    process[stream].write(`${line}\n`)
+    process[stream].write(`${this.#isRaw || !process[stream].isTTY ? line : harmless(line)}\n`)
     this.#schedule(REDRAW_MS)
   }
 
@@ -70,4 +77,25 @@ export class Screen {
     if (this.#isDrawn) process.stderr.write(ERASE_LINE)
     this.#isDrawn = false
   }
+}
+
+/** Without what moves the cursor or erases; colors stay, and end with their line. */
+function harmless(line: string): string {
+  let isColored = false
+  const shown = withoutReturns(line).replace(/(\p{Cc})(\[[\d;]*m)?/gu, (found, control: string, color = '') => {
+    if (control === '\t' || control === '\n') return found
+    if (control === ESCAPE && color !== '') {
+      isColored = true
+      return found
+    }
+    return `\\x${control.charCodeAt(0).toString(16).padStart(2, '0')}${color}`
+  })
+  return isColored ? `${shown}${ESCAPE}[0m` : shown
+}
+
+/** Without those at its end. An expression would look at each of many that are not there again and again. */
+function withoutReturns(line: string): string {
+  let end = line.length
+  while (line[end - 1] === '\r') end--
+  return line.slice(0, end)
 }

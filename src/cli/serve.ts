@@ -4,8 +4,7 @@ import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { socketServerFile } from '../index.js'
 import { interrupted, UsageError } from './exit-codes.js'
-
-const PYTHONS = process.platform === 'win32' ? ['python', 'py'] : ['python3', 'python']
+import { PYTHONS } from './pythons.js'
 
 /** Runs it until it ends; resolves to its exit code. @param options - As commander has them: names in camelCase. */
 export async function serve({
@@ -13,7 +12,7 @@ export async function serve({
   python,
   token,
   ...options
-}: Readonly<Record<string, string | boolean>>): Promise<number> {
+}: Readonly<Record<string, string | boolean | readonly string[]>>): Promise<number> {
   if (print === true) {
     process.stdout.write(await readFile(socketServerFile, 'utf8'))
     return 0
@@ -23,7 +22,7 @@ export async function serve({
       'everybody on this machine could read a token on a command line: use --token-file or TENDRIL_TOKEN',
     )
   const args = Object.entries(options).flatMap(([name, value]) =>
-    value === true ? [`--${kebab(name)}`] : [`--${kebab(name)}`, String(value)],
+    [value].flat().flatMap((word) => (word === true ? [`--${kebab(name)}`] : [`--${kebab(name)}`, String(word)])),
   )
   const commands = typeof python === 'string' ? [python] : PYTHONS
   for (const command of commands) {

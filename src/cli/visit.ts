@@ -49,7 +49,7 @@ export class Visit {
 
   /** Tells all that is known, and from now on what comes, a line each; and what is waited for. */
   show(print: (line: string) => void, showStatus: (status: string) => void): void {
-    print(`${this.spec.id} (${this.spec})`)
+    print(`${this.spec.id} (${this.spec.shown})`)
     for (const line of this.#lines) print(line)
     this.#print = print
     this.#showStatus = showStatus
@@ -105,7 +105,7 @@ export class Visit {
   #tellFailure(error: Error): void {
     const where = isConnectFailure(error) ? ` in phase ${error.phase}` : ''
     // The line above the table has said which gateway this is.
-    const prefix = `gateway ${this.spec.id} (${this.spec}): `
+    const prefix = `gateway ${this.spec.id} (${this.spec.shown}): `
     this.#print(
       `  failed${where}: ${error.message.startsWith(prefix) ? error.message.slice(prefix.length) : error.message}`,
     )

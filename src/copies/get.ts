@@ -1,11 +1,11 @@
 /** Copies from a gateway's machine to this one. */
 import { fileURLToPath } from 'node:url'
-import type { Channel, Gateway } from '../core.js'
-import { localFault, remoteFault } from './fault.js'
+import { type Channel, type Gateway, isUrl } from '../core.js'
+import { checkPath, localFault, remoteFault } from './fault.js'
 import { within } from './limit.js'
 import type { CopyOptions, CopyReport } from './options.js'
 import { startRemote } from './remote.js'
-import { Tally, textOf } from './tally.js'
+import { sizeOf, Tally, textOf } from './tally.js'
 import { TreeWriter } from './tree-writer.js'
 
 /**
@@ -15,7 +15,7 @@ import { TreeWriter } from './tree-writer.js'
  *
  * @param remotePath - Relative to the worker's directory, or absolute.
  * @param localPath - What it is to be called here.
- * @throws {@link CopyError} when a file or folder, on either side, cannot be copied; nothing has changed here then.
+ * @throws {@link CopyError} when a file or folder, on either side, cannot be copied; nothing has changed here then but what it lists as `renewed`.
  * @throws {@link TimeoutError} when it is not done after `timeout` milliseconds, and whatever `signal` is aborted with.
  * @throws {@link GatewayClosedError} when the gateway ends.
  */
@@ -26,10 +26,10 @@ export async function getFiles(
   options: CopyOptions = {},
 ): Promise<CopyReport> {
   const task = { gateway, intent: `cannot get ${remotePath} from ${gateway.id}` }
-  const writer = new TreeWriter(
-    localPath instanceof URL ? fileURLToPath(localPath) : localPath,
-    options.preserve ?? true,
-  )
+  const path = isUrl(localPath) ? fileURLToPath(localPath.href) : localPath
+  checkPath(task, remotePath, false)
+  checkPath(task, path, true)
+  const writer = new TreeWriter(path, options.preserve ?? true)
   const tally = new Tally(options.onProgress)
   await within(task.intent, options, async (signal) => {
     const asks = options.filter !== undefined
@@ -47,7 +47,7 @@ export async function getFiles(
       signal.throwIfAborted()
       await writer.settle()
     } catch (error) {
-      throw localFault(task, writer.at, error)
+      throw localFault(task, writer, error)
     } finally {
       await channel.close()
       await writer.discard()
@@ -62,9 +62,10 @@ async function answer(
   filter: CopyOptions['filter'],
 ): Promise<void> {
   const inside = textOf(folder)
-  const answers = (Array.isArray(entries) ? entries : []).map(([name, kind, size]: readonly unknown[]) => {
+  const answers = (Array.isArray(entries) ? entries : []).map((entry: unknown) => {
+    const [name, kind, size] = Array.isArray(entry) ? (entry as readonly unknown[]) : []
     const path = inside === '' ? textOf(name) : `${inside}/${textOf(name)}`
-    return filter?.({ path, kind: kind === 'folder' || kind === 'link' ? kind : 'file', size: Number(size) }) !== false
+    return filter?.({ path, kind: kind === 'folder' || kind === 'link' ? kind : 'file', size: sizeOf(size) }) !== false
   })
   await channel.send(answers)
 }

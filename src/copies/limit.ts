@@ -1,19 +1,19 @@
 /** For how long a copy may go on: until its time is up, or its caller gives up. */
-import { TimeoutError, type WaitOptions } from '../core.js'
+import { addAbortListener, checkWait, removeAbortListener, TimeoutError, Timer, type WaitOptions } from '../core.js'
 
 /** Waits for `work`, which is told by a signal when to stop. */
 export async function within<T>(
   intent: string,
-  { timeout, signal }: WaitOptions,
+  options: WaitOptions,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  if (timeout !== undefined && !(timeout >= 0))
-    throw new RangeError(`timeout must be a number of milliseconds, not ${timeout}`)
+  checkWait(options)
+  const { timeout, signal } = options
   const controller = new AbortController()
   const stop = (): void => controller.abort(signal?.reason)
   const late = (): void => controller.abort(new TimeoutError(`${intent}: not done after ${timeout} ms`))
-  const timer = timeout === undefined || timeout >= 2 ** 31 ? undefined : setTimeout(late, timeout)
-  signal?.addEventListener('abort', stop)
+  const timer = timeout === undefined ? undefined : new Timer(timeout, late)
+  if (signal !== undefined) addAbortListener(signal, stop)
   if (signal?.aborted) stop()
   try {
     controller.signal.throwIfAborted()
@@ -22,7 +22,7 @@ export async function within<T>(
     controller.signal.throwIfAborted()
     throw error
   } finally {
-    clearTimeout(timer)
-    signal?.removeEventListener('abort', stop)
+    timer?.stop()
+    if (signal !== undefined) removeAbortListener(signal, stop)
   }
 }

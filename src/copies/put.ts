@@ -1,7 +1,8 @@
 /** Copies from this machine to a gateway's. */
 import { fileURLToPath } from 'node:url'
-import { type Channel, ChannelClosedError, type Gateway } from '../core.js'
-import { type CopyTask, localFault, remoteFault } from './fault.js'
+import { type Channel, ChannelClosedError, type Gateway, isUrl } from '../core.js'
+import { type CopyTask, checkPath, localFault, remoteFault } from './fault.js'
+import { ALL_BITS } from './folder.js'
 import { within } from './limit.js'
 import type { CopyReport, PutOptions } from './options.js'
 import { startRemote } from './remote.js'
@@ -17,12 +18,14 @@ export type PutSource = string | URL | Uint8Array | AsyncIterable<Uint8Array>
  *
  * @param source - A path; or bytes, or a stream of them, which become a file.
  * @param remotePath - What it is to be called there; relative to the worker's directory, or absolute.
- * @throws {@link CopyError} when a file or folder, on either side, cannot be copied; nothing has changed there then.
+ * @throws {@link CopyError} when a file or folder, on either side, cannot be copied; nothing has changed there then but what it lists as `renewed`.
+ * @throws RangeError for a `mode` that no file has.
  * @throws {@link TimeoutError} when it is not done after `timeout` milliseconds, and whatever `signal` is aborted with.
  * @throws {@link GatewayClosedError} when the gateway ends.
  * @example
  * ```ts
- * const { bytes } = await putFiles(gateway, Buffer.from('hello'), '/tmp/tendril-example')
+ * const folder = await gateway.call('tempfile.mkdtemp')
+ * const { bytes } = await putFiles(gateway, Buffer.from('hello'), `${folder}/greeting`)
  * bytes // 5
  * ```
  */
@@ -32,10 +35,13 @@ export async function putFiles(
   remotePath: string,
   options: PutOptions = {},
 ): Promise<CopyReport> {
-  const path = source instanceof URL ? fileURLToPath(source) : source
+  const path = isUrl(source) ? fileURLToPath(source.href) : source
   const intent = `cannot put ${typeof path === 'string' ? path : 'bytes'} on ${gateway.id}`
   const tally = new Tally(options.onProgress)
   const task = { gateway, intent }
+  if (typeof path === 'string') checkPath(task, path, true)
+  checkPath(task, remotePath, false)
+  checkMode(options.mode)
   await within(intent, options, async (signal) => {
     const channel = startRemote(gateway, 'tree_writer.receive', {
       path: remotePath,
@@ -55,9 +61,14 @@ export async function putFiles(
   return tally.report
 }
 
+function checkMode(mode: number | undefined): void {
+  if (mode !== undefined && !(Number.isInteger(mode) && mode >= 0 && mode <= ALL_BITS))
+    throw new RangeError(`mode takes permissions, such as 0o600, not ${String(mode)}`)
+}
+
 /** What a worker of ours never leaves us with. */
 function noAnswer(path: string): readonly unknown[] {
-  return ['failed', path, 'EPROTO', 'the worker gave another answer than there is']
+  return ['failed', path, 'EPROTO', 'the worker sent an unexpected reply']
 }
 
 /** Sends the items; gives the worker's answer, which may come before they have all been sent: a source may have nothing to send for hours. */
@@ -90,6 +101,6 @@ async function* itemsOf(
   try {
     yield* reader.items(onProgress !== undefined)
   } catch (error) {
-    throw localFault(task, reader.at, error)
+    throw localFault(task, reader, error)
   }
 }

@@ -2,7 +2,7 @@
 
 import type { WaitOptions } from '../core.js'
 import { CopyError, type Gateway } from '../core.js'
-import { remoteFault } from './fault.js'
+import { checkPath, remoteFault } from './fault.js'
 import { startRemote } from './remote.js'
 import { CHUNK_BYTES } from './tree-reader.js'
 
@@ -24,6 +24,7 @@ export async function* readRemoteFile(
   options: WaitOptions = {},
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const intent = `cannot read ${remotePath} on ${gateway.id}`
+  checkPath({ gateway, intent }, remotePath, false)
   const channel = startRemote(gateway, 'tree_reader.send', { path: remotePath, asks: false, measures: false })
   try {
     for (let item = await channel.receive(options); ; item = await channel.receive(options)) {

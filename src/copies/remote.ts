@@ -7,8 +7,17 @@ export function startRemote(
   half: 'tree_reader.send' | 'tree_writer.receive',
   kwargs: Readonly<Record<string, unknown>>,
 ): ReturnType<Gateway['remoteExec']> {
-  equip(gateway, import.meta.url, ['staging', 'tree_reader', 'tree_writer'])
+  equip(gateway, import.meta.url, [
+    'fault',
+    'folder',
+    'trail',
+    'resolving',
+    'staging',
+    'settling',
+    'tree_reader',
+    'tree_writer',
+  ])
   const [module, name] = half.split('.')
   const text = `from _tendril.${module} import ${name}\n${name}(channel, ${Object.keys(kwargs).join(', ')})`
-  return gateway.remoteExec({ text, name: `<tendril>/${module}` }, kwargs)
+  return gateway.execAside({ text, name: `<tendril>/${module}` }, kwargs)
 }

@@ -1,4 +1,5 @@
 /** Counts the items of a tree that pass by, whichever way (tree_reader.py says what they are). */
+import { messages } from '../core.js'
 import type { CopyOptions, CopyReport, SkippedEntry } from './options.js'
 
 const MAX_SKIPPED = 1000
@@ -34,10 +35,11 @@ export class Tally {
     const counts = this.#counts
     switch (what) {
       case 'total':
-        this.#totals = { files: Number(name), bytes: Number(detail) }
+        this.#totals = { files: sizeOf(name), bytes: sizeOf(detail) }
         break
       case 'skipped':
-        if (this.#skipped.length < MAX_SKIPPED) this.#skipped.push({ path: String(name), why: String(detail) })
+        if (this.#skipped.length < MAX_SKIPPED)
+          this.#skipped.push({ path: messages.said(name), why: messages.said(detail) })
         break
       case 'leave':
         this.#folders.pop()
@@ -68,6 +70,11 @@ export class Tally {
     const path = [...this.#folders, this.#name].filter(Boolean).join('/')
     this.#onProgress({ path, bytes, files, totalBytes, totalFiles })
   }
+}
+
+/** How many, or how long. */
+export function sizeOf(value: unknown): number {
+  return typeof value === 'number' ? value : 0
 }
 
 /** A name, for people. */

@@ -1,16 +1,23 @@
 /** Tells a tree of this machine as items: this side's half of put (twin: tree_reader.py, which says what the items are). */
 import { constants, type Stats } from 'node:fs'
-import { type FileHandle, lstat, open, readdir, readlink, stat } from 'node:fs/promises'
-import { Obstacle } from './fault.js'
+import type { FileHandle } from 'node:fs/promises'
+import { resolveHere } from '../core.js'
+import { codeOf, Obstacle } from './fault.js'
+import { Gone, MODE_BITS } from './folder.js'
 import type { CopyEntry, CopyOptions } from './options.js'
-import { type Found, joined, walk } from './tree-walk.js'
+import { resolvePlace } from './resolving.js'
+import { Trail } from './trail.js'
 
 export const CHUNK_BYTES: number = 1024 * 1024
 const SMALL_BYTES = 65_536
 const FLOAT_ERROR = 0.2 // microseconds: what a time of these days may lack as a float
 const BLOCK_BYTES = 512 // of `stats.blocks`, whatever the file system has
-/** Never setuid, setgid or sticky: whoever owned the file may be somebody else there. */
-export const MODE_BITS = 0o777
+
+/** Something in a tree. */
+interface Found {
+  readonly name: Buffer
+  readonly stats: Stats
+}
 
 const { O_RDONLY, O_NOFOLLOW = 0, O_NONBLOCK = 0 } = constants
 const zeros = Buffer.alloc(CHUNK_BYTES)
@@ -20,96 +27,141 @@ export class TreeReader {
   at: Buffer
   readonly #root: Buffer
   readonly #filter: CopyOptions['filter']
-  readonly #skipped: (path: Buffer, why: string) => void
   #notes: unknown[] = []
 
   constructor(root: string, filter: CopyOptions['filter']) {
     this.#root = Buffer.from(root)
     this.at = this.#root
     this.#filter = filter
-    this.#skipped = (path, why) => void this.#notes.push(['skipped', path.toString(), why])
   }
 
   /** The items; with `measures`, ahead of them how much there is. */
   async *items(measures: boolean): AsyncGenerator<unknown> {
     // What is named is meant, link or not; links in it stay links.
-    const root = { path: this.#root, name: Buffer.alloc(0), stats: await stat(this.#root) }
-    const steps = walk(root, (folder) => this.#entriesOf(folder))
-    yield* measures ? this.#measured(steps) : this.#told(steps)
+    const { folder, name } = await resolvePlace(resolveHere(String(this.#root)), true)
+    const trail = new Trail(folder)
+    try {
+      const stats = await folder.look(name)
+      if (stats.isSymbolicLink()) throw new Obstacle('ENOENT', 'it is a link that leads nowhere')
+      const steps = this.#walk(trail, { name, stats })
+      for await (const step of measures ? this.#measured(trail, steps) : steps) {
+        if (step === undefined) yield ['leave']
+        else if (Array.isArray(step)) yield step
+        else yield* this.#told(trail, step)
+        yield* this.#notes.splice(0)
+      }
+    } finally {
+      await trail.close()
+      await folder.close()
+    }
     yield ['done']
   }
 
-  async *#measured(steps: AsyncIterable<Found | undefined>): AsyncGenerator<unknown> {
+  /** Gives all that there is, a folder before what is in it, and `undefined` behind that. The trail leads to where each is. */
+  async *#walk(trail: Trail, root: Found): AsyncGenerator<Found | undefined> {
+    yield root
+    if (!root.stats.isDirectory()) return
+    const open = [this.#entriesOf(trail, root.name)]
+    for (let top = open.at(-1); top !== undefined; top = open.at(-1)) {
+      const next = await top.next()
+      if (next.done === true) {
+        open.pop()
+        await (await trail.leave()).close()
+        yield undefined
+        continue
+      }
+      yield next.value
+      if (next.value.stats.isDirectory()) open.push(this.#entriesOf(trail, next.value.name))
+    }
+  }
+
+  /** All that there was, told anew from a list; how much it is goes ahead. */
+  async *#measured(
+    trail: Trail,
+    steps: AsyncIterable<Found | undefined>,
+  ): AsyncGenerator<Found | undefined | unknown[]> {
     const all: (Found | undefined)[] = []
     for await (const step of steps) all.push(step)
     const files = all.filter((step) => step?.stats.isFile())
     yield ['total', files.length, files.reduce((sum, step) => sum + (step?.stats.size ?? 0), 0)]
-    yield* this.#told(all)
-  }
-
-  async *#told(steps: AsyncIterable<Found | undefined> | Iterable<Found | undefined>): AsyncGenerator<unknown> {
-    for await (const step of steps) {
-      if (step === undefined) yield ['leave']
-      else yield* this.#step(step)
-      yield* this.#notes.splice(0)
+    for (const step of all) {
+      if (step === undefined) await (await trail.leave()).close()
+      yield step
+      if (step?.stats.isDirectory() === true) await this.#enter(trail, step.name)
     }
   }
 
-  async *#step(found: Found): AsyncGenerator<unknown> {
-    const { path, name, stats } = found
-    this.at = path
-    if (stats.isDirectory()) yield ['folder', name, ...settings(stats)]
-    else if (stats.isFile()) yield* this.#file(found)
-    else if (stats.isSymbolicLink()) yield* this.#link(found)
-    else this.#skip(found, 'it is neither a file, a folder nor a link')
+  async *#told(trail: Trail, found: Found): AsyncGenerator<unknown> {
+    const { name, stats } = found
+    this.at = this.#pathOf(trail, name)
+    const shown = trail.depth === 0 ? Buffer.alloc(0) : name
+    if (stats.isDirectory()) yield ['folder', shown, ...settings(stats)]
+    else if (stats.isFile()) yield* this.#file(trail, name, shown)
+    else if (stats.isSymbolicLink()) yield* this.#link(trail, name)
+    else this.#skip(trail, 'it is neither a file, a folder nor a link')
   }
 
-  async *#entriesOf(folder: Buffer): AsyncGenerator<Found> {
-    this.at = folder
-    const names = await readdir(folder, { encoding: 'buffer' }).catch((error: unknown) => {
-      if (!isGone(error) || folder === this.#root) throw error
-      this.#skipped(folder, 'it vanished')
-      return []
-    })
+  #pathOf(trail: Trail, name: Buffer): Buffer {
+    return trail.depth === 0 ? this.#root : trail.here.pathOf(name)
+  }
+
+  async *#entriesOf(trail: Trail, folder: Buffer): AsyncGenerator<Found> {
+    this.at = this.#pathOf(trail, folder)
+    if (!(await this.#enter(trail, folder))) {
+      this.#skip(trail, 'it vanished')
+      return
+    }
+    const names = await trail.here.names()
     for (const name of names.sort(Buffer.compare)) {
-      const path = joined(folder, name)
-      this.at = path
-      const stats = await lstat(path).catch(ifGone)
-      if (stats !== undefined && this.#isWanted({ path, name, stats })) yield { path, name, stats }
+      this.at = this.#pathOf(trail, name)
+      const stats = await trail.here.look(name).catch(ifGone)
+      if (stats !== undefined && this.#isWanted(stats)) yield { name, stats }
     }
   }
 
-  #isWanted({ path, stats }: Found): boolean {
+  /** Whether the folder was still there; if not, what is looked for in it is not there either. */
+  async #enter(trail: Trail, name: Buffer): Promise<boolean> {
+    const path = this.#pathOf(trail, name)
+    const folder = await trail.here.enter(name).catch((error: unknown) => {
+      if (!isGone(error) || trail.depth === 0) throw error
+      return new Gone(path)
+    })
+    folder.path = path
+    await trail.enter(folder)
+    return !(folder instanceof Gone)
+  }
+
+  #isWanted(stats: Stats): boolean {
     if (this.#filter === undefined) return true
-    const inside = path.subarray(this.#root.length).toString().replaceAll('\\', '/').replace(/^\/+/, '')
+    const inside = this.at.subarray(this.#root.length).toString().replaceAll('\\', '/').replace(/^\/+/, '')
     return this.#filter({ path: inside, kind: kindOf(stats), size: stats.size })
   }
 
-  async *#link(found: Found): AsyncGenerator<unknown> {
-    const target = await readlink(found.path, { encoding: 'buffer' }).catch(ifGone)
-    if (target === undefined) this.#skip(found, 'it vanished')
-    else yield ['link', found.name, target]
+  async *#link(trail: Trail, name: Buffer): AsyncGenerator<unknown> {
+    const target = await trail.here.readLink(name).catch(ifGone)
+    if (target === undefined) this.#skip(trail, 'it vanished')
+    else yield ['link', name, target]
   }
 
-  async *#file(found: Found): AsyncGenerator<unknown> {
-    const { path, name } = found
+  async *#file(trail: Trail, name: Buffer, shown: Buffer): AsyncGenerator<unknown> {
     // A link that has taken its place is not followed, a pipe not waited for.
-    const file = await open(path, O_RDONLY | O_NONBLOCK | (name.length === 0 ? 0 : O_NOFOLLOW)).catch(
-      (error: unknown) => (name.length === 0 ? Promise.reject(error) : ifGone(error)),
-    )
-    if (file === undefined) return this.#skip(found, 'it vanished')
+    const file = await trail.here.open(name, O_RDONLY | O_NONBLOCK | O_NOFOLLOW).catch((error: unknown) => {
+      if (trail.depth === 0) throw error
+      return ifGone(error)
+    })
+    if (file === undefined) return this.#skip(trail, 'it vanished')
     try {
       const stats = await file.stat()
-      if (!stats.isFile()) return this.#skip(found, 'it is no file any more')
-      yield* fileItems(file, stats, name)
+      if (!stats.isFile()) return this.#skip(trail, 'it is no file any more')
+      yield* fileItems(file, stats, shown)
     } finally {
       await file.close()
     }
   }
 
-  #skip({ path, name }: Found, why: string): void {
-    if (name.length === 0) throw new Obstacle('EINVAL', why)
-    this.#skipped(path, why)
+  #skip(trail: Trail, why: string): void {
+    if (trail.depth === 0) throw new Obstacle('EINVAL', why)
+    this.#notes.push(['skipped', String(this.at), why])
   }
 }
 
@@ -158,7 +210,7 @@ function kindOf(stats: Stats): CopyEntry['kind'] {
 }
 
 function isGone(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && ['ENOENT', 'ELOOP', 'EINVAL'].includes(String(error.code))
+  return ['ENOENT', 'ELOOP', 'EINVAL', 'ENOTDIR'].includes(codeOf(error) ?? '')
 }
 
 function ifGone(error: unknown): undefined {

@@ -3,29 +3,32 @@
  * items are says tree_reader.py). The worker is not trusted: a name is one name, and what is made is made anew, in a folder
  * that has been made anew, so that nothing can lead out of it.
  */
-import { constants } from 'node:fs'
-import { chmod, type FileHandle, mkdir, open, realpath, symlink, utimes } from 'node:fs/promises'
-import { resolve } from 'node:path'
+import type { FileHandle } from 'node:fs/promises'
+import { resolveHere } from '../core.js'
 import { Obstacle } from './fault.js'
-import { checkPlace, makeStaging, remove, settle } from './staging.js'
-import { CHUNK_BYTES, MODE_BITS } from './tree-reader.js'
-import { joined } from './tree-walk.js'
+import { MODE_BITS, OWNER_MAY_ALL, setTimes } from './folder.js'
+import { type Place, resolvePlace } from './resolving.js'
+import { checkPlace, settle } from './settling.js'
+import { COPY, CREATE, Staging } from './staging.js'
+import { Trail } from './trail.js'
+import { CHUNK_BYTES } from './tree-reader.js'
 
-const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW = 0 } = constants
-const OWNER_MAY_ALL = 0o700
 const unsafe = process.platform === 'win32' ? /[/\\:\0]/ : /[/\0]/
+const LATEST = 2 ** 62 // microseconds; far beyond what systems keep
 
-/** What is being made: its path, and what it is to be like when it is complete. */
-interface Made {
-  readonly path: Buffer
+/** What something that is being made is to be like when it is complete. */
+interface Settings {
   readonly mode: number
+  /** Seconds. */
   readonly modified: number
 }
 
 interface OpenFile {
   readonly handle: FileHandle
-  readonly made: Made
+  readonly settings: Settings
   position: number
+  /** Whether it ends in a hole, as far as has come. */
+  endsInHole: boolean
   /** When all is written that has come. */
   written: Promise<void>
 }
@@ -34,19 +37,24 @@ interface OpenFile {
 export class TreeWriter {
   /** What it is busy with, for errors. */
   at: Buffer
-  #target: string
+  /** What has come to its place. */
+  readonly renewed: Buffer[] = []
+  readonly #target: string
   readonly #preserve: boolean
-  readonly #folders: Made[] = []
-  #staging: Buffer | undefined
+  readonly #folders: Settings[] = []
+  #place: Place | undefined
+  #staging: Staging | undefined
+  #trail: Trail | undefined
   #file: OpenFile | undefined
 
   constructor(target: string, preserve: boolean) {
-    this.#target = resolve(target)
+    this.#target = resolveHere(target)
     this.at = Buffer.from(this.#target)
     this.#preserve = preserve
   }
 
   async take(item: unknown): Promise<void> {
+    await this.#staging?.touch()
     if (item instanceof Uint8Array) return this.#write(item)
     if (typeof item === 'number') return this.#leap(item)
     if (item === null) return this.#endFile()
@@ -63,7 +71,7 @@ export class TreeWriter {
       case 'file':
         return this.#beginFile(name, details)
       case 'link':
-        return symlink(bytesOf(details[0]), await this.#place(name, false))
+        return this.#makeLink(name, details)
       default:
         throw nonsense(item)
     }
@@ -71,56 +79,81 @@ export class TreeWriter {
 
   /** Puts what has been made into its place. */
   async settle(): Promise<void> {
-    if (this.#staging === undefined || this.#file !== undefined || this.#folders.length > 0)
+    const [place, staging] = [this.#place, this.#staging]
+    if (place === undefined || staging === undefined || this.#file !== undefined || this.#folders.length > 0)
       throw nonsense('an early end')
     this.at = Buffer.from(this.#target)
-    await settle(this.#staging, this.at)
+    await settle(this, staging.folder, place, this.#preserve)
   }
 
   /** Removes whatever has not been put into its place. */
   async discard(): Promise<void> {
-    await this.#file?.handle.close()
-    if (this.#staging !== undefined) await remove(this.#staging)
+    try {
+      await this.#file?.handle.close()
+      await this.#trail?.close()
+      await this.#staging?.discard()
+    } finally {
+      await this.#place?.folder.close()
+    }
   }
 
-  /** The path of something new. */
-  async #place(name: unknown, isFolder: boolean): Promise<Buffer> {
+  /** Where something new goes. */
+  async #placeOf(name: unknown, isFolder: boolean): Promise<Place> {
     if (this.#file !== undefined) throw nonsense('a file in a file')
-    const folder = this.#folders.at(-1)
-    if (folder === undefined) return this.#begin(isFolder)
+    if (this.#trail === undefined) return this.#begin(isFolder)
+    if (this.#folders.length === 0) throw nonsense('a second root')
     const bytes = bytesOf(name)
     const text = bytes.toString('latin1')
     if (text === '' || text === '.' || text === '..' || unsafe.test(text))
       throw nonsense(`the name ${JSON.stringify(text)}`)
-    const path = joined(folder.path, bytes)
-    this.at = Buffer.concat([Buffer.from(this.#target), path.subarray(this.#staging?.length)])
-    return path
+    const folder = this.#trail.here
+    const inside = folder.pathOf(bytes).subarray(this.#staging?.folder.pathOf(COPY).length)
+    this.at = Buffer.concat([Buffer.from(this.#target), inside])
+    return { folder, name: bytes }
   }
 
-  async #begin(isFolder: boolean): Promise<Buffer> {
-    if (this.#staging !== undefined) throw nonsense('a second root')
-    this.#target = await realpath(this.#target).catch(() => this.#target)
-    await checkPlace(isFolder, Buffer.from(this.#target))
-    this.#staging = await makeStaging(this.#target)
-    return this.#staging
+  async #begin(isFolder: boolean): Promise<Place> {
+    this.#place = await resolvePlace(this.#target)
+    await this.#place.folder.check()
+    await checkPlace(isFolder, this.#place)
+    this.#staging = await Staging.make(this.#place)
+    this.#trail = new Trail(this.#staging.folder)
+    return { folder: this.#staging.folder, name: COPY }
+  }
+
+  async #makeLink(name: unknown, [target]: readonly unknown[]): Promise<void> {
+    const bytes = bytesOf(target)
+    if (bytes.includes(0)) throw nonsense('a link with a NUL in it')
+    const place = await this.#placeOf(name, false)
+    await place.folder.makeLink(place.name, bytes)
   }
 
   async #beginFolder(name: unknown, details: readonly unknown[]): Promise<void> {
-    const made = { path: await this.#place(name, true), ...settingsOf(details) }
-    await mkdir(made.path, this.#preserve ? OWNER_MAY_ALL : made.mode | OWNER_MAY_ALL)
-    this.#folders.push(made)
+    const settings = settingsOf(details)
+    const place = await this.#placeOf(name, true)
+    const mode = this.#preserve ? OWNER_MAY_ALL : settings.mode | OWNER_MAY_ALL
+    await this.#trail?.enter(await place.folder.makeFolder(place.name, mode))
+    this.#folders.push(settings)
   }
 
   async #leave(): Promise<void> {
-    const made = this.#folders.pop()
-    if (made === undefined || this.#file !== undefined) throw nonsense('the end of no folder')
-    await this.#finish(made)
+    const settings = this.#folders.pop()
+    if (settings === undefined || this.#file !== undefined) throw nonsense('the end of no folder')
+    const folder = await this.#trail?.leave()
+    try {
+      if (!this.#preserve) return
+      await folder?.setMode(settings.mode)
+      await folder?.setTimes(settings.modified, settings.modified)
+    } finally {
+      await folder?.close()
+    }
   }
 
   async #beginFile(name: unknown, details: readonly unknown[]): Promise<void> {
-    const made = { path: await this.#place(name, false), ...settingsOf(details) }
-    const handle = await open(made.path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, this.#preserve ? 0o600 : made.mode)
-    this.#file = { handle, made, position: 0, written: Promise.resolve() }
+    const settings = settingsOf(details)
+    const place = await this.#placeOf(name, false)
+    const handle = await place.folder.open(place.name, CREATE, this.#preserve ? 0o600 : settings.mode)
+    this.#file = { handle, settings, position: 0, endsInHole: false, written: Promise.resolve() }
   }
 
   /** Returns when the bytes before these are written: these are, while the next ones arrive. */
@@ -132,11 +165,14 @@ export class TreeWriter {
     file.written = writeAt(file.handle, file.position, bytes)
     file.written.catch(() => undefined)
     file.position += bytes.length
+    file.endsInHole &&= bytes.length === 0
   }
 
   #leap(size: number): void {
-    if (this.#file === undefined || !Number.isSafeInteger(size) || size < 0) throw nonsense(size)
-    this.#file.position += size
+    const file = this.#file
+    if (file === undefined || size < 0 || !Number.isSafeInteger(file.position + size)) throw nonsense(size)
+    file.position += size
+    file.endsInHole = true
   }
 
   async #endFile(): Promise<void> {
@@ -144,18 +180,14 @@ export class TreeWriter {
     if (file === undefined) throw nonsense('the end of no file')
     try {
       await file.written
-      await file.handle.truncate(file.position) // a hole at the end is none until now
+      if (file.endsInHole) await file.handle.truncate(file.position) // it is none until now
+      if (!this.#preserve) return
+      await file.handle.chmod(file.settings.mode)
+      await setTimes(file.handle, file.settings.modified, file.settings.modified)
     } finally {
       this.#file = undefined
       await file.handle.close()
     }
-    await this.#finish(file.made)
-  }
-
-  async #finish({ path, mode, modified }: Made): Promise<void> {
-    if (!this.#preserve) return
-    await chmod(path, mode)
-    await utimes(path, modified, modified)
   }
 }
 
@@ -166,9 +198,11 @@ async function writeAt(handle: FileHandle, position: number, bytes: Buffer): Pro
   }
 }
 
-function settingsOf([mode, modified]: readonly unknown[]): { readonly mode: number; readonly modified: number } {
-  if (typeof mode !== 'number' || typeof modified !== 'number') throw nonsense([mode, modified])
-  return { mode: mode & MODE_BITS, modified: (modified + 0.5) / 1e6 } // half a microsecond: as a float it may be a little less
+function settingsOf([mode, modified]: readonly unknown[]): Settings {
+  const isTime = typeof modified === 'bigint' || Number.isFinite(modified)
+  if (!Number.isInteger(mode) || !isTime) throw nonsense([mode, modified])
+  const microseconds = Math.max(-LATEST, Math.min(Number(modified), LATEST))
+  return { mode: Number(mode) & MODE_BITS, modified: (microseconds + 0.5) / 1e6 } // half a microsecond: as a float it may be a little less
 }
 
 function bytesOf(data: unknown): Buffer {

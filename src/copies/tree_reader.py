@@ -6,22 +6,22 @@ A tree is a sequence of items, the same both ways. Names are bytes, of one compo
   ('file', name, mode, modified, size), its bytes, None: a number among the bytes is a hole of that length
   ('link', name, target)
   ('skipped', path, why), ('total', files, size) for whoever watches; ('ask', path, [(name, kind, size)]) is answered by booleans
-  ('done',) or ('failed', path, code, text) at the end, the latter from the receiver, too, whose ('done',) means that all is in place
+  ('done',) or ('failed', path, code, text, [path of what is new already]) at the end, the latter from the receiver, too, whose ('done',) means
+  that all is in place
 """
-import errno
-import io
-import os
-import stat
-import sys
+from _tendril import PY2, Bytes, errno, os, sys
+from _tendril.fault import answering, local
+from _tendril.folder import MEMBERS, Gone, flags
+from _tendril.originals import own
+from _tendril.resolving import resolve
+from _tendril.trail import Trail
 
-from _tendril import PY2, Bytes
-from _tendril.staging import MEMBERS, answering, local, walk
-
+io, stat = own('io'), own('stat')
 CHUNK_BYTES, SMALL_BYTES, ASK_ENTRIES = 1024 * 1024, 65536, 1000
 ZEROS = bytearray(CHUNK_BYTES)
 # A pipe that has taken a file's place must not be waited for.
-READ = os.O_RDONLY | sum(getattr(os, name, 0) for name in ('O_BINARY', 'O_CLOEXEC', 'O_NOFOLLOW', 'O_NONBLOCK'))
-GONE = (errno.ENOENT, errno.ELOOP)  # while we looked, or a link has taken its place
+READ = os.O_RDONLY | flags('O_BINARY', 'O_CLOEXEC', 'O_NOFOLLOW', 'O_NONBLOCK')
+GONE = (errno.ENOENT, errno.ELOOP, errno.ENOTDIR)  # while we looked, or a link has taken its place
 
 
 def send(channel, path, asks, measures):
@@ -43,82 +43,129 @@ class TreeReader(object):
         self.asks = asks
 
     def send_tree(self, measures):
-        steps = walk(self.root, os.stat(self.root), self.entries)
-        if measures:
-            steps = list(steps)
-            sizes = [status.st_size for _, _, status in steps if status and stat.S_ISREG(status.st_mode)]
-            self.channel.send(('total', len(sizes), sum(sizes)))
-        for self.at, name, status in steps:
-            self.send_step(self.at, name, status)
+        parent, self.name = resolve(self.root, True)
+        self.trail = Trail(parent)
+        try:
+            status = parent.look(self.name)
+            if stat.S_ISLNK(status.st_mode):
+                raise EnvironmentError(errno.ENOENT, os.strerror(errno.ENOENT))
+            self.send_all(self.measured(self.walk(status)) if measures else self.walk(status))
+        finally:
+            self.trail.close()
+            parent.close()
         self.channel.send(('done',))
 
-    def send_step(self, path, name, status):
-        if status is None:
-            self.channel.send(('leave',))
-        elif stat.S_ISDIR(status.st_mode):
-            self.channel.send(('folder', sendable(name)) + settings(status))
-        elif stat.S_ISREG(status.st_mode):
-            self.send_file(path, name)
-        elif stat.S_ISLNK(status.st_mode):
-            self.send_link(path, name)
-        else:
-            self.skip(path, name, 'it is neither a file, a folder nor a link')
+    def walk(self, status):
+        """Yields (name, status) of all that there is, a folder before what is in it; behind that the status is None. The trail leads to where each is."""
+        stack = [iter([(self.name, status)])]
+        while stack:
+            for name, status in stack[-1]:
+                yield name, status
+                if stat.S_ISDIR(status.st_mode):
+                    stack.append(self.entries(name))
+                    break
+            else:
+                stack.pop()
+                if stack:
+                    self.trail.leave().close()
+                    yield b'', None
 
-    def entries(self, path):
-        self.at = path
+    def measured(self, steps):
+        """All that there was, told anew from a list; how much it is goes ahead."""
+        steps = list(steps)
+        sizes = [status.st_size for _, status in steps if status and stat.S_ISREG(status.st_mode)]
+        self.channel.send(('total', len(sizes), sum(sizes)))
+        for name, status in steps:
+            if status is None:
+                self.trail.leave().close()
+            yield name, status
+            if status and stat.S_ISDIR(status.st_mode):
+                self.enter(name)
+
+    def enter(self, name):
+        """Whether the folder was still there; if not, what is looked for in it is not there either."""
+        here, path = self.trail.here, self.path_of(name)
         try:
-            names = sorted(os.listdir(path))
+            folder = here.enter(name)
         except EnvironmentError as e:
-            if e.errno not in GONE or path == self.root:
+            if e.errno not in GONE or not self.trail.depth:
                 raise
-            self.skip(path, path, 'it vanished')
+            folder = Gone(path)
+        folder.path = path
+        self.trail.enter(folder)
+        return not isinstance(folder, Gone)
+
+    def send_all(self, steps):
+        for name, status in steps:
+            if status is None:
+                self.channel.send(('leave',))
+                continue
+            self.at = self.path_of(name)
+            shown = name if self.trail.depth else b''
+            if stat.S_ISDIR(status.st_mode):
+                self.channel.send(('folder', sendable(shown)) + settings(status))
+            elif stat.S_ISREG(status.st_mode):
+                self.send_file(name, shown)
+            elif stat.S_ISLNK(status.st_mode):
+                self.send_link(name)
+            else:
+                self.skip('it is neither a file, a folder nor a link')
+
+    def path_of(self, name):
+        return self.trail.here.path_of(name) if self.trail.depth else self.root
+
+    def entries(self, name):
+        self.at = self.path_of(name)
+        if not self.enter(name):
+            self.skip('it vanished')
             return
+        names = sorted(self.trail.here.names())
         for start in range(0, len(names), ASK_ENTRIES):
-            found = list(self.look(path, names[start:start + ASK_ENTRIES]))
-            for entry, is_wanted in zip(found, self.choose(path, found)):
+            found = list(self.look(names[start:start + ASK_ENTRIES]))
+            for entry, is_wanted in zip(found, self.choose(found)):
                 if is_wanted:
                     yield entry
 
-    def look(self, folder, names):
+    def look(self, names):
         for name in names:
-            self.at = os.path.join(folder, name)
+            self.at = self.path_of(name)
             try:
-                yield self.at, name, os.lstat(self.at)
+                yield name, self.trail.here.look(name)
             except EnvironmentError as e:
                 if e.errno not in GONE:
                     raise
 
-    def choose(self, folder, found):
+    def choose(self, found):
         if not self.asks:
             return [True] * len(found)
-        inside = sendable(folder[len(self.root):].replace(os.sep.encode(), b'/').strip(b'/'))
-        self.channel.send(('ask', inside, [(sendable(name), kind(status), status.st_size) for _, name, status in found]))
+        inside = sendable(self.trail.here.path[len(self.root):].replace(os.sep.encode(), b'/').strip(b'/'))
+        self.channel.send(('ask', inside, [(sendable(name), kind(status), status.st_size) for name, status in found]))
         return self.channel.receive()
 
-    def send_link(self, path, name):
+    def send_link(self, name):
         try:
-            target = os.readlink(path)
+            target = self.trail.here.read_link(name)
         except EnvironmentError as e:
             if e.errno not in (errno.ENOENT, errno.EINVAL):
                 raise
-            return self.skip(path, name, 'it vanished')
+            return self.skip('it vanished')
         self.channel.send(('link', sendable(name), sendable(target)))
 
-    def send_file(self, path, name):
+    def send_file(self, name, shown):
         try:
-            source = io.open(os.open(path if name else os.path.realpath(path), READ), 'rb', 0)
+            source = io.open(self.trail.here.open(name, READ), 'rb', 0)
         except EnvironmentError as e:
-            if not name or e.errno not in GONE:
+            if not self.trail.depth or e.errno not in GONE:
                 raise
-            return self.skip(path, name, 'it vanished')
+            return self.skip('it vanished')
         with source:
             status = os.fstat(source.fileno())
             if not stat.S_ISREG(status.st_mode):
-                return self.skip(path, name, 'it is no file any more')
+                return self.skip('it is no file any more')
             # No further than it goes now, or one that grows might never end. Files that the system makes up as they are read say 0.
             end = status.st_size or sys.maxsize
             data = read(source, min(end, SMALL_BYTES))
-            about = (sendable(name),) + settings(status)
+            about = (sendable(shown),) + settings(status)
             if len(data) < SMALL_BYTES or end == SMALL_BYTES:
                 return self.channel.send(('small',) + about + (sendable(data),))
             self.channel.send(('file',) + about + (status.st_size,))
@@ -127,10 +174,10 @@ class TreeReader(object):
                 self.channel.send(chunk)
             self.channel.send(None)
 
-    def skip(self, path, name, why):
-        if not name:
+    def skip(self, why):
+        if not self.trail.depth:
             raise EnvironmentError(errno.EINVAL, why)
-        self.channel.send(('skipped', path.decode('utf-8', 'replace'), why))
+        self.channel.send(('skipped', self.at.decode('utf-8', 'replace'), why))
 
 
 def kind(status):

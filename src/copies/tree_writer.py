@@ -1,11 +1,15 @@
 """`_tendril.tree_writer`: the worker's half of put (twin: tree-writer.ts; tree_reader.py says what the items are)."""
-import io
-import os
+from _tendril import os
+from _tendril.fault import answering, local
+from _tendril.folder import MEMBERS, set_mode, set_times
+from _tendril.originals import own
+from _tendril.resolving import resolve
+from _tendril.settling import Settling, check
+from _tendril.staging import COPY, CREATE, Staging
+from _tendril.trail import Trail
 
-from _tendril import PY2
-from _tendril.staging import MEMBERS, answering, check, local, make_staging, move, moves, remove
-
-CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | sum(getattr(os, name, 0) for name in ('O_BINARY', 'O_CLOEXEC', 'O_NOFOLLOW'))
+io = own('io')
+LATEST = 2 ** 62  # microseconds; far beyond what systems keep
 
 
 def receive(channel, path, preserve):
@@ -30,13 +34,16 @@ class TreeWriter(object):
     """Makes a tree of items, under a name of its own beside the target."""
 
     def __init__(self, target, preserve):
-        self.target = self.at = os.path.realpath(target) if os.path.exists(target) else target.rstrip(b'/') or target
+        self.target = self.at = target
         self.preserve = preserve
-        self.staging = None
-        self.folders = []  # those that are being filled: path, mode, modified
-        self.file = None   # that is being written: file, path, mode, modified
+        self.renewed = []   # paths, of what has come to its place
+        self.place = self.staging = self.trail = None
+        self.settings = []  # of the folders that are being filled: mode, modified
+        self.file = None    # that is being written: file, path, mode, modified
 
     def take(self, item):
+        if self.staging:
+            self.staging.touch()
         if type(item) is list:
             getattr(self, 'on_' + str(item[0]))(*item[1:])
         elif item is None:
@@ -47,12 +54,16 @@ class TreeWriter(object):
             write_all(self.file[0], item)
 
     def on_folder(self, name, mode, modified):
-        path = self.place(name, True)
-        os.mkdir(path, 0o700 if self.preserve else mode | 0o700)
-        self.folders.append((path, mode, modified))
+        name = self.name_of(name, True)
+        self.trail.enter(self.trail.here.make_folder(name, 0o700 if self.preserve else mode | 0o700))
+        self.settings.append((mode, modified))
 
     def on_leave(self):
-        self.finish(*self.folders.pop())
+        folder = self.trail.leave()
+        try:
+            self.finish(folder.fd, folder.path, *self.settings.pop())
+        finally:
+            folder.close()
 
     def on_small(self, name, mode, modified, data):
         self.on_file(name, mode, modified, len(data))
@@ -60,51 +71,58 @@ class TreeWriter(object):
         self.end_file()
 
     def on_file(self, name, mode, modified, size):
-        path = self.place(name, False)
+        name, here = self.name_of(name, False), self.trail.here
         first = 0o666 if mode is None else 0o600 if self.preserve else mode
-        self.file = io.open(os.open(path, CREATE, first), 'wb', 0), path, mode, modified
+        self.file = io.open(here.open(name, CREATE, first), 'wb', 0), here.path_of(name), mode, modified
 
     def on_link(self, name, target):
-        os.symlink(bytes(target), self.place(name, False))
+        name = self.name_of(name, False)
+        self.trail.here.make_link(name, bytes(target))
 
-    def place(self, name, is_folder):
-        """The path of something new."""
-        if self.folders:
-            path = os.path.join(self.folders[-1][0], bytes(name))
-            self.at = self.target + path[len(self.staging):]
-            return path
-        check(is_folder, self.target)
-        self.staging = make_staging(self.target)
-        return self.staging
+    def name_of(self, name, is_folder):
+        """That of something new, in the folder that is being filled."""
+        if self.trail:
+            self.at = self.target + self.trail.here.path_of(bytes(name))[self.root_bytes:]
+            return bytes(name)
+        self.place, self.name = resolve(self.target)
+        self.place.check()
+        check(is_folder, self.place, self.name)
+        self.staging = Staging(self.place, self.name)
+        self.trail = Trail(self.staging.folder)
+        self.root_bytes = len(self.staging.folder.path_of(COPY))
+        return COPY
 
     def end_file(self):
         opened, path, mode, modified = self.file
-        opened.truncate()  # a hole at the end is none until now
-        opened.close()
-        self.file = None
-        self.finish(path, mode, modified)
+        try:
+            opened.truncate()  # a hole at the end is none until now
+            self.finish(opened.fileno(), path, mode, modified)
+        finally:
+            self.file = None
+            opened.close()
 
-    def finish(self, path, mode, modified):
+    def finish(self, fd, path, mode, modified):
         if self.preserve and mode is not None:
-            os.chmod(path, mode & MEMBERS)
+            set_mode(fd, path, mode & MEMBERS)
         if self.preserve and modified is not None:
-            if PY2:
-                os.utime(path, ((modified + 0.5) / 1e6,) * 2)  # as a float it may be a little less
-            else:
-                os.utime(path, ns=(modified * 1000, modified * 1000))
+            set_times(fd, path, (int(max(-LATEST, min(modified, LATEST))) * 1000,) * 2)
 
     def settle(self):
         self.at = self.target
-        for staged, target in moves(self.staging, self.target):
-            self.at = target
-            move(staged, target)
+        Settling(self, self.staging.folder, self.place, self.name, self.preserve).run()
 
     def discard(self):
         """Removes whatever has not been put into its place."""
-        if self.file:
-            self.file[0].close()
-        if self.staging and os.path.lexists(self.staging):
-            remove(self.staging)
+        try:
+            if self.file:
+                self.file[0].close()
+            if self.trail:
+                self.trail.close()
+            if self.staging:
+                self.staging.discard()
+        finally:
+            if self.place:
+                self.place.close()
 
 
 def write_all(target, data):

@@ -2,14 +2,12 @@
 
 Order: what `sys.modules` has, the standard library of this Python, what is provided, what is installed here.
 """
-import os
-import sys
-
-from _tendril import PY2
+from _tendril import PY2, extra, imp, sys
+from _tendril.originals import common, names, own
 
 
 def find(name, path=None):
-    """While this module is being imported itself: nothing that it needs is provided."""
+    """Used while this module is itself being imported: its own imports come from the interpreter."""
 
 
 from _tendril.resources import hook
@@ -34,8 +32,7 @@ def find(name, path=None):
         if name == top and is_installed(name):
             return None
         raise ImportError('%s is provided, but cannot be sent: %s' % (name, kind))
-    from _tendril import provided
-    return provided.found(name, kind)
+    return extra('provided').found(name, kind)
 
 
 def bring(name, top):
@@ -68,59 +65,35 @@ def is_meant(name, top, path):
 def is_installed(name):
     """Whether this machine has a top-level module itself."""
     if PY2:
-        import imp
         try:
             return bool(imp.find_module(name))
         except ImportError:
             return False
-    from _frozen_importlib_external import PathFinder
-    return PathFinder.find_spec(name) is not None
+    return own('_frozen_importlib_external').PathFinder.find_spec(name) is not None
 
 
 # The standard library never travels: a name that it has means it, whatever is provided.
 
-standard_names = None
-told = set()
+told = None
 
 
 def is_standard(top):
-    global standard_names
-    if standard_names is None:
-        standard_names = find_standard_names()
-        for name in shelf.tops:
-            if name in standard_names and name in sys.modules:
+    global told
+    if told is None:
+        told = set()
+        for name in names.intersection(shelf.tops):
+            if name in sys.modules:
                 tell(name)
-    if top in standard_names:
+    if top in names:
         tell(top)
-        return True
-    return False
-
-
-def find_standard_names():
-    names = set(sys.builtin_module_names).union(getattr(sys, 'stdlib_module_names', ()))
-    if not hasattr(sys, 'stdlib_module_names'):  # before Python 3.10
-        library = os.path.dirname(os.__file__)
-        others = [os.path.join(library, 'lib-dynload'), os.path.join(os.path.dirname(library), 'lib_pypy'),
-                  os.path.join(os.path.dirname(os.path.dirname(library)), 'lib_pypy')]
-        for folder in [library] + others:
-            names.update(names_in(folder))
-    return names
-
-
-def names_in(folder):
-    for entry in os.listdir(folder) if os.path.isdir(folder) else ():
-        name, _, extension = entry.partition('.')
-        is_module = extension == 'py' or extension.endswith(('so', 'pyd'))
-        if is_module or os.path.isfile(os.path.join(folder, entry, '__init__.py')):
-            yield name
+    return top in names
 
 
 def tell(name):
     if name not in told:
         told.add(name)
-        import warnings
         text = '%s of %s is not used: the standard library of this Python has a module of that name; rename yours'
-        warnings.warn_explicit(text % (name, shelf.tops[name]), RuntimeWarning, '<tendril>/elastic.py', 1)
+        common('warnings').warn_explicit(text % (name, shelf.tops[name]), RuntimeWarning, '<tendril>/elastic.py', 1)
 
 
 class NotFound(object):

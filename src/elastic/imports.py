@@ -3,13 +3,13 @@
 The controller answers with modules and what those import at module level, found by a scan of its own; this is what makes up for
 what it leaves out: imports in functions, and those of the task itself.
 """
-import sys
-
-from _ast import PyCF_ONLY_AST
-
-from _tendril import worker
+from _tendril import sys, worker
+from _tendril.encoded import encode
+from _tendril.failures import task_at
+from _tendril.originals import own
 from _tendril.shelf import native, shelf
 
+PyCF_ONLY_AST = own('_ast').PyCF_ONLY_AST
 MACHINERY = ('importlib', '_frozen_importlib', '_tendril', 'pkgutil', 'runpy')
 
 
@@ -40,9 +40,10 @@ def is_missing(name):
 def imports_of(frame):
     """Absolute names of all that the source of a frame imports, at any depth."""
     file, name = frame.f_code.co_filename, frame.f_globals.get('__name__')
+    task = task_at(frame)
     if file in worker.texts:
-        text, package = worker.texts[file], ''
-        source = text if sys.version_info[0] > 2 else b'\xef\xbb\xbf' + text.encode('utf-8')
+        text, package = task['source'] if task and task['file'] == file else worker.texts[file], ''
+        source = text if isinstance(text, bytes) else encode(text)
     elif name in shelf.sources:
         source, package = shelf.sources[name], frame.f_globals.get('__package__') or name.rpartition('.')[0]
     else:

@@ -1,4 +1,5 @@
 /** All that one gateway is provided with: roots, and the modules in them, looked through when somebody first asks. */
+import { asError } from '../core.js'
 import { closureOf, namesOf, withParents } from './closure.js'
 import { indexOf, type Located, type TopIndex } from './module-index.js'
 import type { Root } from './root.js'
@@ -76,7 +77,7 @@ export class Library {
         sources.set(name, source)
         return { isPackage: module.isPackage, imports: source.imports }
       } catch (error) {
-        failed.set(name, error instanceof Error ? error.message : String(error))
+        failed.set(name, asError(error).message)
         return undefined
       }
     })
@@ -96,7 +97,7 @@ export class Library {
     try {
       return file.root.read(file.path)
     } catch (error) {
-      return error instanceof Error ? error.message : String(error)
+      return asError(error).message
     }
   }
 

@@ -1,16 +1,14 @@
 """`_tendril.provided`: makes modules of what the controller has sent, as if their files lay here under the paths that they have there."""
-import linecache
-import os
-import sys
-
-from _tendril import PY2
+from _tendril import PY2, originals, os, sys
+from _tendril.originals import own
 from _tendril.shelf import PACKAGE, native, shelf
 
 if PY2:
     Base = object
 else:
-    from _frozen_importlib import ModuleSpec
-    from _frozen_importlib_external import PathFinder, SourceLoader as Base  # its frames are left out of tracebacks, as always
+    from _tendril.yielding import give_way
+    ModuleSpec, PathFinder = own('_frozen_importlib').ModuleSpec, own('_frozen_importlib_external').PathFinder
+    Base = own('_frozen_importlib_external').SourceLoader  # its frames are left out of tracebacks, as always
 
 
 def found(name, kind):
@@ -21,7 +19,8 @@ def found(name, kind):
     loader = Loader(name, shelf.file_of(name), shelf.sources[name], kind == PACKAGE)
     if os.path.exists(loader.file):  # or what lies here under the same path would be shown in tracebacks
         lines = loader.get_source(name).splitlines(True)
-        linecache.cache[loader.file] = (len(loader.source), None, lines, loader.file)
+        for lines_of in originals.linecaches():
+            lines_of[loader.file] = (len(loader.source), None, lines, loader.file)
     return loader if PY2 else spec_of(loader)
 
 
@@ -43,9 +42,16 @@ def installed_portion(name):
 
 
 class Resources(object):
-    """What loaders of packages have for importlib.resources and importlib.metadata."""
+    """What loaders of packages have for importlib.resources and importlib.metadata, and for several threads."""
 
     is_provided = True
+
+    def create_module(self, spec):
+        there = give_way(self.name) if self.is_package() else None
+        if there is not None:  # another thread has imported it meanwhile
+            its_spec = there.__spec__
+            self.exec_module = lambda module: setattr(module, '__spec__', its_spec)
+        return there
 
     def get_resource_reader(self, name=None):
         if self.is_package():
@@ -104,9 +110,6 @@ class Namespace(Resources):
 
     def is_package(self, name=None):
         return True
-
-    def create_module(self, spec):
-        return None
 
     def exec_module(self, module):
         pass

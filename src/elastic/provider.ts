@@ -2,7 +2,7 @@
  * Gives one gateway the modules that its code imports. The worker is told the top-level names (in a PUSH, which keeps its place
  * ahead of all that is executed later), and asks for the rest over a channel, which is answered in the order of the questions.
  */
-import { type ChannelOf, dumps, equip, type Gateway } from '../core.js'
+import { asError, type ChannelOf, dumps, equip, type Gateway } from '../core.js'
 import { type Answer, packAnswer } from './answer.js'
 import { Library, topOf } from './library.js'
 import { isSameIndex, type TopIndex } from './module-index.js'
@@ -17,6 +17,8 @@ type Request =
 
 /** Of the contents of an answer: a few turns of a TCP connection that has just begun. */
 const PIECE_BYTES = 128 * 1024
+/** Of a question. */
+const MOST_ASKED_BYTES = 1024 * 1024
 /** Of what nobody waits for yet: long enough to travel as mere bytes, which costs less before the worker has said what it reads. */
 const AHEAD_PIECE_BYTES = 1024 * 1024
 
@@ -35,8 +37,8 @@ export class Provider {
 
   constructor(gateway: Gateway) {
     this.#gateway = gateway
-    this.#channel = gateway.newChannel()
-    equip(gateway, import.meta.url, ['elastic', 'shelf', 'imports', 'provided', 'resources'])
+    this.#channel = gateway.ownChannel(() => MOST_ASKED_BYTES)
+    equip(gateway, import.meta.url, ['elastic', 'shelf', 'imports', 'provided', 'resources', 'yielding'])
     void this.#serve()
   }
 
@@ -92,7 +94,9 @@ export class Provider {
     try {
       while (true) {
         const request = parseRequest(await this.#channel.receiveQuietly())
-        if (request !== undefined) this.#send(this.#answer(request))
+        if (request === undefined) continue
+        await this.#last // a worker that does not read what it asks for is given no more of it
+        this.#send(this.#answer(request))
       }
     } catch {
       // the gateway has ended, and nobody is there to be answered
@@ -104,7 +108,7 @@ export class Provider {
     try {
       return 'modules' in request ? this.#modules(request) : this.#file(request)
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error)
+      const why = asError(error).message
       if ('modules' in request) return { id: request.id, failed: new Map(request.modules.map((name) => [name, why])) }
       return { id: request.id, files: new Map(request.file === null ? [] : [[request.file, why]]) }
     }

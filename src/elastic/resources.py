@@ -1,8 +1,9 @@
 """`_tendril.resources`: the files of provided packages, for importlib.resources, pkgutil and code that lists a package."""
-import io
-import posixpath
-
+from _tendril import Unlocked
+from _tendril.originals import own
 from _tendril.shelf import PACKAGE, shelf
+
+io, posixpath = own('io'), own('posixpath')
 
 
 def hook(folder):
@@ -19,10 +20,12 @@ class FolderFinder(object):
         self.folder = folder
 
     def find_spec(self, name, target=None):
+        with Unlocked():
+            return self.find_module(name)
+
+    def find_module(self, name):  # of Python 2
         from _tendril.elastic import find
         return find(name, [self.folder])
-
-    find_module = find_spec  # of Python 2
 
     def iter_modules(self, prefix=''):
         package = shelf.packages[self.folder] + '.'

@@ -1,7 +1,7 @@
 /** Where modules are provided from: a folder of the file system (this file), or a wheel (wheel.ts). */
 import { type Dirent, lstatSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs'
 import { join, relative, resolve, sep } from 'node:path'
-import { ProvideError } from '../errors.js'
+import { asError, ProvideError, resolveHere } from '../core.js'
 
 /** A file below a root. */
 export interface RootFile {
@@ -31,7 +31,17 @@ export interface Root {
 
 /** A module's name, alone or before what says how it was compiled. */
 const ENTRY = /^([\p{L}_][\p{L}\p{N}_]*)(?:\.py|(?:\.[\w-]+)*\.(?:so|pyd))?$/u
+// A folder that was changed so shortly before it was listed may change once more within one step of its file system's clock.
+const COARSE_MS = 2000
 const IGNORED = new Set(['__pycache__', '.git', '.hg', '.svn', 'node_modules'])
+
+/** What lay right in a folder when it was listed. */
+interface Listing {
+  /** When the folder had changed last. */
+  readonly mtimeMs: number
+  readonly at: number
+  readonly entries: ReadonlyMap<string, readonly Dirent[]>
+}
 
 /** A folder that holds modules and packages. */
 export class FolderRoot implements Root {
@@ -40,36 +50,36 @@ export class FolderRoot implements Root {
   readonly base: string
   readonly #real: string
   readonly #only: ReadonlySet<string> | undefined
+  #listing: Listing | undefined
 
   /**
    * @param only - The top-level names that are meant; all when absent.
    * @throws {@link ProvideError} when it is no folder that can be read.
    */
   constructor(path: string, only?: ReadonlySet<string>) {
-    this.path = resolve(path)
+    this.path = resolveHere(path)
     this.base = this.path.split(sep).join('/').replace(/\/$/, '')
     this.id = [this.path, ...(only ?? [])].join('\n')
     this.#only = only
-    this.#entries()
+    this.#list()
     this.#real = realpathSync(this.path)
   }
 
   topLevelNames(): ReadonlySet<string> {
     const names = new Set<string>()
-    for (const entry of this.#entries()) {
-      const [, name] = ENTRY.exec(entry.name) ?? []
-      if (name === undefined || IGNORED.has(entry.name) || this.#only?.has(name) === false) continue
-      if (!isFolder(join(this.path, entry.name), entry) ? entry.name !== name : this.#holdsModules(name))
-        names.add(name)
+    for (const [name, entries] of this.#list()) {
+      if (this.#only?.has(name) === false) continue
+      const isOne = (entry: Dirent): boolean =>
+        !IGNORED.has(entry.name) &&
+        (isFolder(join(this.path, entry.name), entry) ? this.#holdsModules(name) : entry.name !== name)
+      if (entries.some(isOne)) names.add(name)
     }
     return names
   }
 
   filesOf(top: string): RootFile[] {
     const files: RootFile[] = []
-    for (const entry of this.#entries()) {
-      if (ENTRY.exec(entry.name)?.[1] === top) this.#walk(entry, entry.name, [this.#real], files)
-    }
+    for (const entry of this.#list().get(top) ?? []) this.#walk(entry, entry.name, [this.#real], files)
     return files
   }
 
@@ -85,11 +95,15 @@ export class FolderRoot implements Root {
     return readFileSync(file)
   }
 
-  #entries(): Dirent[] {
+  /** What lies right in it, by the names of modules. It is asked once for every module that is imported: while the folder is as it was, it is not read again. */
+  #list(): Listing['entries'] {
     try {
-      return readdirSync(this.path, { withFileTypes: true })
+      const { mtimeMs } = statSync(this.path)
+      if (this.#listing?.mtimeMs !== mtimeMs || this.#listing.at - mtimeMs < COARSE_MS)
+        this.#listing = { mtimeMs, at: Date.now(), entries: byModule(readdirSync(this.path, { withFileTypes: true })) }
+      return this.#listing.entries
     } catch (cause) {
-      const detail = cause instanceof Error ? cause.message : String(cause)
+      const detail = asError(cause).message
       const message = `cannot provide ${this.path}: ${detail}. roots takes folders that hold modules`
       throw new ProvideError(message, { path: this.path, cause })
     }
@@ -118,7 +132,7 @@ export class FolderRoot implements Root {
         this.#walk(child, `${path}/${child.name}`, [...above, real], files)
       }
     } catch (error) {
-      files.push({ path, refused: `it cannot be read: ${error instanceof Error ? error.message : String(error)}` })
+      files.push({ path, refused: `it cannot be read: ${asError(error).message}` })
     }
   }
 
@@ -129,12 +143,24 @@ export class FolderRoot implements Root {
     } catch (error) {
       return lstatSync(file, { throwIfNoEntry: false }) === undefined
         ? `it is gone; it was there when ${this.path} was looked through. Call provide() again`
-        : `it cannot be followed: ${error instanceof Error ? error.message : String(error)}`
+        : `it cannot be followed: ${asError(error).message}`
     }
     const inside = relative(this.#real, real)
     if (inside !== '..' && !inside.startsWith(`..${sep}`) && resolve(this.#real, inside) === real) return undefined
     return `it leads out of ${this.path}, to ${real}. Give that folder as a root of its own, or copy the file`
   }
+}
+
+function byModule(entries: readonly Dirent[]): Listing['entries'] {
+  const named = new Map<string, Dirent[]>()
+  for (const entry of entries) {
+    const [, name] = ENTRY.exec(entry.name) ?? []
+    if (name === undefined) continue
+    const others = named.get(name)
+    if (others === undefined) named.set(name, [entry])
+    else others.push(entry)
+  }
+  return named
 }
 
 function isFolder(path: string, entry: Dirent): boolean {

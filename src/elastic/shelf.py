@@ -3,18 +3,12 @@
 News (names, what has changed) come as pushed sources, which keep their place ahead of the code that is sent behind them. Modules
 and files come over a channel, when they are asked for or ahead of that.
 """
-import struct
-import sys
-import zlib
+from _tendril import EXEC, PUSH, PY2, Mailbox, Unlocked, Worker, _thread, loads, struct, sys, worker, zlib
+from _tendril.channel import ENDED
+from _tendril.handles import channel_with
+from _tendril.originals import own
 
-from _tendril import EXEC, PUSH, PY2, Mailbox, Worker, _thread, loads, worker
-from _tendril.channel import ENDED, channel_with
-
-if PY2:
-    import imp
-else:
-    import _imp as imp
-
+_codecs = own('_codecs')
 NEWS = '_tendril.elastic.%d'
 MODULE, PACKAGE, FOLDER = 0, 1, 2
 KEEP_BYTES = 1 << 20  # a larger data file is asked for again when it is read again
@@ -39,6 +33,7 @@ class Shelf(object):
         self.lock = _thread.allocate_lock()
         self.unpacking = _thread.allocate_lock()
         self.news = 0        # how many have been taken
+        self.applied_by = None  # the thread that takes some just now
         self.channel = None
         self.roots = []      # what errors say was searched
         self.tops = {}       # top-level names, and the root of each
@@ -60,14 +55,23 @@ class Shelf(object):
     # News. The reading thread may take them: nothing here waits or imports.
 
     def catch_up(self):
-        while NEWS % (self.news + 1) in worker.sources:
+        while NEWS % (self.news + 1) in worker.sources and self.applied_by != _thread.get_ident():  # which imports a codec
             with self.lock:
-                row = worker.sources.pop(NEWS % (self.news + 1), None)
-                if row is not None:
-                    self.news += 1
-                    self.apply(loads(row['source'].encode('latin-1')))
+                self.applied_by = _thread.get_ident()
+                try:
+                    self.take_news(NEWS % (self.news + 1))
+                finally:
+                    self.applied_by = None
 
-    def apply(self, news):
+    def take_news(self, name):
+        """They are there until they have been applied: who sees them waits for that."""
+        row = worker.sources.get(name)
+        if row is not None:
+            self.apply(loads(row['source'].encode('latin-1')), self.news + 1)
+            self.news += 1
+            del worker.sources[name]
+
+    def apply(self, news, number):
         if self.channel is None:
             self.channel = channel_with(news['channel'])
             self.channel._items.__class__ = Inbox
@@ -78,7 +82,7 @@ class Shelf(object):
             self.unindex(native(top))
         for name in news['changed']:
             self.sources.pop(native(name), None)
-            self.changed[native(name)] = self.news
+            self.changed[native(name)] = number
         self.dropping.update(native(top) for top in news['dropped'])
         self.drop()
 
@@ -218,23 +222,6 @@ class Shelf(object):
         return self.listings.get(top, ())
 
 
-class Unlocked(object):
-    """Python holds one lock while it asks a finder: without it, other threads, the reading one too, may import meanwhile."""
-
-    def __enter__(self):
-        self.times = 0
-        try:
-            while True:
-                imp.release_lock()
-                self.times += 1
-        except RuntimeError:  # it is not this thread's any more
-            pass
-
-    def __exit__(self, *_):
-        for _ in range(self.times):
-            imp.acquire_lock()
-
-
 def is_loading(module):
     return getattr(getattr(module, '__spec__', None), '_initializing', False) or getattr(module, '__loading__', False)
 
@@ -251,4 +238,5 @@ def on_exec(self, channel_id, payload, base=Worker.on_exec):
 
 
 shelf = Shelf()
+_codecs.lookup('latin-1')  # Python 2 and PyPy import it, and would wait for the import lock when they first need it, amid locks of ours
 Worker.FRAMES.update({PUSH: on_push, EXEC: on_exec})

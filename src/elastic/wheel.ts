@@ -1,6 +1,6 @@
 /** A wheel as a root: its members are provided as if it had been installed. */
-import { resolve, sep } from 'node:path'
-import { ProvideError } from '../errors.js'
+import { sep } from 'node:path'
+import { asError, ProvideError, resolveHere } from '../core.js'
 import type { Root, RootFile } from './root.js'
 import { ZipFile } from './zip-file.js'
 
@@ -18,14 +18,14 @@ export class WheelRoot implements Root {
 
   /** @throws {@link ProvideError} when it cannot be read, or holds compiled code, which would be another's to run. */
   constructor(path: string) {
-    this.path = resolve(path)
+    this.path = resolveHere(path)
     this.id = this.path
     this.base = this.path.split(sep).join('/')
     try {
       this.#zip = new ZipFile(this.path)
     } catch (cause) {
       if (cause instanceof ProvideError) throw cause
-      const detail = cause instanceof Error ? cause.message : String(cause)
+      const detail = asError(cause).message
       throw new ProvideError(`cannot provide ${this.path}: ${detail}`, { path: this.path, cause })
     }
     for (const name of this.#zip.names) this.#members.set(INSTALLED.exec(name)?.[1] ?? name, name)

@@ -3,6 +3,12 @@ import type { Duplex } from 'node:stream'
 import { ForwardError, GatewayClosedError } from '../core.js'
 import { reset, splice } from './splice.js'
 
+/** Those of this process. When it ends, what they carry is cut off. */
+const live = new Set<Connections>()
+process.on('exit', () => {
+  for (const connections of live) connections.close()
+})
+
 /** Counts them, joins them, reports what breaks, and ends them. */
 export class Connections {
   readonly #onError: (error: Error) => void
@@ -13,6 +19,7 @@ export class Connections {
     this.#onError = (error) => {
       if (!this.#isClosed) onError?.(error)
     }
+    live.add(this)
   }
 
   get size(): number {
@@ -30,7 +37,7 @@ export class Connections {
    * @param goOn - Makes the other half.
    */
   async take(near: Duplex, address: string, goOn: (signal: AbortSignal) => Promise<Duplex>): Promise<void> {
-    if (this.#isClosed) return void near.destroy()
+    if (this.#isClosed) return reset(near)
     const controller = new AbortController()
     const connection = [near]
     const stop = (): void => controller.abort(new Error('the connection has ended'))
@@ -59,7 +66,8 @@ export class Connections {
   /** Ends them all; nothing is reported any more. */
   close(): void {
     this.#isClosed = true
-    for (const stream of [...this.#open].flat()) stream.destroy()
+    live.delete(this)
+    for (const stream of [...this.#open].flat()) reset(stream)
     this.#open.clear()
   }
 }

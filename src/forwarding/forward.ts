@@ -1,5 +1,5 @@
 /** Port forwarding: who connects to an address on one side of a gateway reaches an address on the other. */
-import type { Gateway } from '../core.js'
+import { checkMs, type Gateway } from '../core.js'
 import { type ForwardAddress, placeText, readPlace } from './address.js'
 import { Connections } from './connections.js'
 import type { Listener } from './listener.js'
@@ -34,9 +34,11 @@ export async function forward(gateway: Gateway, options: ForwardOptions): Promis
   if ((localListen === undefined) === (remoteListen === undefined)) {
     throw new TypeError('a forward listens on one side: give localListen or remoteListen')
   }
-  if (!(timeout > 0)) throw new RangeError(`timeout must be a number of milliseconds, not ${timeout}`)
+  checkMs('timeout', timeout)
+  if (timeout === 0) throw new RangeError('timeout must be more than 0 ms: nobody can be reached in no time')
   const connections = new Connections(onError)
-  let end: (error: Error) => void = () => undefined
+  const early: Error[] = [] // what ended it before there was anybody to tell
+  let end = (error: Error): void => void early.push(error)
   const task = {
     gateway,
     listen: readPlace(localListen ?? remoteListen ?? '', '127.0.0.1', 0),
@@ -45,8 +47,18 @@ export async function forward(gateway: Gateway, options: ForwardOptions): Promis
     connections,
     onEnd: (error: Error) => end(error),
   }
-  const listener = await (remoteListen === undefined ? listenHere(task) : listenThere(task))
+  let listener: Listener
+  try {
+    listener = await (remoteListen === undefined ? listenHere(task) : listenThere(task))
+  } catch (error) {
+    connections.close()
+    throw error
+  }
   const made = new Forward(listener, connections)
+  for (const error of early) {
+    await made.close()
+    throw error
+  }
   end = (error) => {
     connections.report(error)
     void made.close()

@@ -5,13 +5,14 @@ channel as via_remote.py says, and the id of a channel whose connection is to be
 (host, port), or what keeps it from that, (None, code, text); then (channel, peer) of each connection that it takes.
 For a Unix socket the host is its path, and the port None.
 """
-import errno
-import os
-import socket
-import time
+from _tendril import PY2, errno, os, sys, time
+from _tendril.members import newchannel
+from _tendril.originals import own
+from _tendril.processes import beside
+from _tendril.via_remote import Exchange, addresses_of, code_of, dial, failure, reset_on_close
 
-from _tendril import worker
-from _tendril.via_remote import beside, code_of, dial, exchange
+socket = own('_socket')  # what gevent and eventlet leave as it is
+carried = {}  # connections of all forwards, by the id of their channel
 
 
 def serve(control):
@@ -28,7 +29,7 @@ class Connections(object):
     """Those of one forward that are open."""
 
     def __init__(self):
-        self.streams = {}  # by the id of their channel
+        self.exchanges = {}  # by the id of their channel
 
     def follow(self, control):
         """Does what the controller says, until it closes the channel; then nothing is left."""
@@ -37,50 +38,64 @@ class Connections(object):
                 if isinstance(item, int):
                     self.drop(item)
                 else:
-                    beside(self.connect, *item)
+                    self.begin(*item)
         finally:
-            for channel_id in list(self.streams):
+            for channel_id in list(self.exchanges):
                 self.drop(channel_id)
+
+    def begin(self, channel, *where):
+        try:
+            try:
+                beside(self.connect, channel, *where)
+            except EnvironmentError as e:
+                channel.send(failure(e))
+                channel.close()
+        except EnvironmentError:
+            pass  # nobody waits for it any more
 
     def connect(self, channel, host, port, timeout):
         try:
             stream = dial(channel, host, port, timeout)
             if stream is not None:
-                self.carry(channel, stream)
+                self.carry(Exchange(channel, stream))
         except EnvironmentError:
             pass  # nobody waits for it any more
         finally:
             channel.close()
 
-    def carry(self, channel, stream):
-        self.streams[channel.id] = stream
+    def carry(self, exchange):
+        channel = exchange.channel
+        self.exchanges[channel.id] = carried[channel.id] = exchange
         try:
-            exchange(channel, stream)
+            exchange.run()
         finally:
-            del self.streams[channel.id]
+            del self.exchanges[channel.id], carried[channel.id]
             channel.close()
 
-    def drop(self, channel_id):
-        """Wakes whoever waits in a call on it."""
-        stream = self.streams.get(channel_id)
+    def begin_with(self, exchange):
         try:
-            if stream is not None:
-                stream.shutdown(socket.SHUT_RDWR)
-        except EnvironmentError:
-            pass  # it has ended
+            beside(self.carry, exchange)
+        except EnvironmentError as e:
+            exchange.refuse(e)
+            exchange.channel.close()
+
+    def drop(self, channel_id):
+        exchange = self.exchanges.get(channel_id)
+        if exchange is not None:
+            exchange.cut()
 
 
 def take_all(control, host, port):
     try:
         server, address = bind(host, port)
     except EnvironmentError as e:
-        control.send((None, code_of(e), e.strerror or str(e)))
-        control.close()
-        return
-    control.send(address)
+        return refuse(control, e)
     connections = Connections()
-    beside(take, control, server, connections)
     try:
+        try:
+            beside(take, control, address, server, connections)
+        except EnvironmentError as e:
+            return refuse(control, e)
         connections.follow(control)
     finally:
         try:
@@ -92,17 +107,21 @@ def take_all(control, host, port):
             os.unlink(host)
 
 
+def refuse(control, error):
+    control.send((None, code_of(error), error.strerror or str(error)))
+    control.close()
+
+
 def bind(host, port):
     """A listening socket, and where it listens."""
-    if port is None:
-        server, address = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM), host
-    else:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM, 0, socket.AI_PASSIVE)[0]
-        server = socket.socket(family, kind, protocol)
+    family, kind, protocol, _, address = addresses_of(host, port, socket.AI_PASSIVE)[0]
+    server = socket.socket(family, kind, protocol)
     try:
+        server.settimeout(None)  # whatever default user code has set
+        reset_on_close(server, True)
         if os.name == 'posix':
             server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        server.bind(address)
+        bind_privately(server, address) if port is None else server.bind(address)
         server.listen(128)
     except EnvironmentError:
         server.close()
@@ -110,10 +129,34 @@ def bind(host, port):
     return server, (host, None) if port is None else tuple(server.getsockname()[:2])
 
 
-def take(control, server, connections):
+def bind_privately(server, path):
+    """A Unix socket is for its user alone, whatever the umask. By a mode that is set later another user could come between."""
+    if sys.platform.startswith('linux'):
+        os.fchmod(server.fileno(), 0o600)  # which the file takes over
+        return server.bind(path)
+    before = os.umask(0o177)
+    try:
+        server.bind(path)
+    finally:
+        os.umask(before)
+
+
+def accept(server):
+    """A connection that waits, and its peer."""
+    if PY2:
+        stream, peer = server.accept()
+    else:
+        fd, peer = server._accept()
+        stream = socket.socket(server.family, server.type, server.proto, fd)
+    stream.settimeout(None)
+    return stream, peer
+
+
+def take(control, address, server, connections):
+    control.send(address)
     while True:
         try:
-            stream, peer = server.accept()
+            stream, peer = accept(server)
         except EnvironmentError as e:
             if e.errno in (errno.EMFILE, errno.ENFILE):
                 time.sleep(0.1)  # until a connection ends
@@ -121,8 +164,8 @@ def take(control, server, connections):
                 return  # it has been closed
             continue
         try:
-            channel = worker.newchannel()
+            channel = newchannel()
             control.send((channel, '%s:%s' % peer[:2] if isinstance(peer, tuple) else ''))
-            beside(connections.carry, channel, stream)
+            connections.begin_with(Exchange(channel, stream))
         except EnvironmentError:
-            stream.close()  # the forward has ended
+            stream.close()  # the forward, or the connection, has ended

@@ -4,6 +4,9 @@ import { type Channel, equip, equipCarrier, type Gateway } from '../core.js'
 import type { Place } from './address.js'
 import type { Connections } from './connections.js'
 
+/** Bytes of an item of the worker's that is no part of a connection. */
+export const MOST_BYTES: number = 64 * 1024
+
 /** What is asked of a listener. */
 export interface ListenTask {
   readonly gateway: Gateway
@@ -41,5 +44,5 @@ export function startRemote(
   equipCarrier(gateway)
   equip(gateway, import.meta.url, ['forward_remote'])
   const text = `from _tendril.forward_remote import ${half}\n${half}(${Object.keys(kwargs).join(', ')})`
-  return gateway.remoteExec(text, kwargs).waitClose()
+  return gateway.execAside(text, kwargs).waitClose()
 }

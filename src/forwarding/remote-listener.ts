@@ -1,14 +1,15 @@
 /** The worker listens; connections go on from here (twin: listen in forward_remote.py, which says what is sent). */
 import { connect, type Socket } from 'node:net'
-import { ChannelOf, streamOver } from '../core.js'
+import { ChannelOf, messages, streamOver, Timer } from '../core.js'
 import { type Place, placeText } from './address.js'
 import { forwardError } from './connections.js'
-import { dropWhenCut, type Listener, type ListenTask, startRemote } from './listener.js'
+import { dropWhenCut, type Listener, type ListenTask, MOST_BYTES, startRemote } from './listener.js'
+import { reset } from './splice.js'
 
 /** @throws {@link ForwardError} when nobody can listen there. */
 export async function listenThere(task: ListenTask): Promise<Listener> {
   const { listen, to, timeoutMs, connections } = task
-  const control = task.gateway.newChannel()
+  const control = task.gateway.ownChannel(() => MOST_BYTES)
   await startRemote(task.gateway, 'listen', { control, host: listen.host, port: listen.port ?? null })
   const place = placeOf(await control.receive(), listen, task.gateway.id)
   const accept = async (): Promise<void> => {
@@ -41,7 +42,7 @@ export async function listenThere(task: ListenTask): Promise<Listener> {
 function placeOf(answer: unknown, asked: Place, gatewayId: string): Place {
   const [host, port, text] = Array.isArray(answer) ? (answer as readonly unknown[]) : []
   if (typeof host === 'string') return { host, port: typeof port === 'number' ? port : undefined }
-  const cause = Object.assign(new Error(String(text)), { code: String(port) })
+  const cause = Object.assign(new Error(messages.said(text)), { code: messages.said(port) })
   throw forwardError(`cannot listen on ${gatewayId}`, placeText(asked), cause)
 }
 
@@ -54,11 +55,15 @@ function connectHere(to: Place, timeoutMs: number, signal: AbortSignal): Promise
       socket.destroy()
       reject(error)
     }
-    const onAbort = (): void => fail(signal.reason)
+    const onAbort = (): void => {
+      settle()
+      reject(signal.reason)
+      dropWhenThere(socket, timeoutMs)
+    }
     const late = (): void => fail(Object.assign(new Error('it does not answer'), { code: 'ETIMEDOUT' }))
-    const timer = setTimeout(late, timeoutMs)
+    const timer = new Timer(timeoutMs, late)
     const settle = (): void => {
-      clearTimeout(timer)
+      timer.stop()
       signal.removeEventListener('abort', onAbort)
       socket.off('error', fail)
     }
@@ -70,4 +75,11 @@ function connectHere(to: Place, timeoutMs: number, signal: AbortSignal): Promise
     signal.addEventListener('abort', onAbort)
     if (signal.aborted) onAbort()
   })
+}
+
+/** Nobody waits for it any more. It may be there, only that nobody knows yet: closing it then would look like a proper end. */
+function dropWhenThere(socket: Socket, timeoutMs: number): void {
+  const timer = new Timer(timeoutMs, () => socket.destroy()).unref()
+  socket.unref().on('error', () => undefined)
+  socket.once('close', () => timer.stop()).once('connect', () => reset(socket))
 }

@@ -3,11 +3,12 @@ import { networkInterfaces } from 'node:os'
 import { ItemQueue } from '../channels/item-queue.js'
 import { XSpecError } from '../errors.js'
 import { type Certificate, fingerprintOf, selfSigned } from '../transports/dial-home/certificate.js'
-import { dialCommand, schemes } from '../transports/dial-home/command.js'
+import { dialCommand, isPlain, schemes } from '../transports/dial-home/command.js'
 import { type Arrival, type Listener, listen } from '../transports/dial-home/listener.js'
 import { Tokens } from '../transports/dial-home/tokens.js'
 import { readToken } from '../transports/socket/token.js'
 import type { Gateway } from './gateway.js'
+import type { XSpecLike } from './xspec.js'
 
 /** How to listen for workers. */
 export interface ListenOptions {
@@ -21,8 +22,10 @@ export interface ListenOptions {
   readonly tokenFile?: string | undefined
   /** Encrypts what is said, with a certificate and its key in PEM, or `true` for one that is made now. */
   readonly tls?: Certificate | boolean | undefined
+  /** Origins, such as `https://example.org`, whose pages may come by WebSocket; none when absent. What is no browser has no origin. */
+  readonly origins?: readonly string[] | undefined
   /** Keys of an xspec for every gateway, such as `chdir=work//nice=5`. */
-  readonly spec?: string | undefined
+  readonly spec?: XSpecLike | undefined
   /** Told of whoever is turned away, or comes and cannot be made a gateway. */
   readonly onRefusal?: ((address: string, reason: Error) => void) | undefined
 }
@@ -33,6 +36,14 @@ export interface InviteOptions {
   readonly count?: number | undefined
   /** Where the listener is found, when that is not where it listens: `ws://` or `wss://` for a reverse proxy, `tcp://` or `tls://` for a port that is forwarded. */
   readonly url?: string | undefined
+}
+
+/** What brings workers. */
+export interface Invitation {
+  /** A line for sh, bash, zsh or fish. */
+  readonly command: string
+  /** What it is to find on its standard input: the token, and the end of a line. What follows is not read. */
+  readonly input: string
 }
 
 const MIN_TOKEN = 22
@@ -70,6 +81,7 @@ export class Arrivals<G extends Gateway = Gateway> implements AsyncIterable<G>, 
       port: options.port ?? 0,
       tls: certificate,
       tokens,
+      origins: options.origins ?? [],
       onArrival: (arrival) => {
         const gateway = launch(arrival)
         gateway.ready.then(
@@ -91,19 +103,38 @@ export class Arrivals<G extends Gateway = Gateway> implements AsyncIterable<G>, 
   }
 
   /**
-   * Invites workers: a command of one line for a shell on their machine. It has a token in it that is good for so many arrivals as
-   * `count` says; where the listener has a token and `count` is absent, it has none, and that of the variable TENDRIL_TOKEN there is taken.
+   * Invites workers: a command of one line, for a person who types it into a shell on their machine. It sets the variable TENDRIL_TOKEN
+   * to a token that is good for so many arrivals as `count` says; where the listener has a token and `count` is absent, it sets none, and
+   * that of the variable over there is taken. A program that starts others takes {@link inviteParts}: all users of a machine may read a command line.
    *
    * @throws {@link XSpecError} for a `url` that cannot be dialed.
    */
   invite({ count, url }: InviteOptions = {}): string {
+    const command = dialCommand(this.#addressFor(url))
+    return this.#tokens.isOpen && count === undefined ? command : `TENDRIL_TOKEN=${this.#tokens.make(count)} ${command}`
+  }
+
+  /**
+   * Invites workers by a program, such as ssh, srun, docker or `sh -c`: a command for a shell over there, and what it is to read on
+   * standard input. No command line has the token in it.
+   *
+   * @throws {@link XSpecError} for a `url` that cannot be dialed.
+   */
+  inviteParts({ count, url }: InviteOptions = {}): Invitation {
+    return { command: dialCommand(this.#addressFor(url), '-'), input: `${this.#tokens.make(count)}\n` }
+  }
+
+  #addressFor(url: string | undefined): string {
     const fingerprint = this.#certificate === undefined ? undefined : fingerprintOf(this.#certificate)
     const address = url ?? `${fingerprint === undefined ? 'tcp' : 'tls'}://${announced(this.host)}:${this.port}`
     if (!URL.canParse(address) || !schemes.includes(new URL(address).protocol))
       throw new XSpecError(`${JSON.stringify(address)} cannot be dialed; write one of ${schemes.join('//, ')}//`)
+    if (!isPlain(address))
+      throw new XSpecError(
+        `${JSON.stringify(address)} cannot be dialed: write its quotes, backslashes, blanks and letters that are not ASCII as %27 and the like, a host as xn--…`,
+      )
     // A proxy that encrypts shows a certificate of its own; then what is said behind it is plain, and we have none.
-    const token = this.#tokens.isOpen && count === undefined ? undefined : this.#tokens.make(count ?? 1)
-    return dialCommand(fingerprint === undefined ? address : `${address}#${fingerprint}`, token)
+    return fingerprint === undefined ? address : `${address}#${fingerprint}`
   }
 
   /** The next gateway; undefined when the listener has been closed and all have been taken. */

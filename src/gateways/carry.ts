@@ -1,5 +1,8 @@
 /** Has one gateway's worker start a process beside it, or connect from there, and carry the bytes: what `via=` is, and crowded hosts need. */
 import type { Channel } from '../channels/channel.js'
+import { EndOfChannelError } from '../errors.js'
+import { secondsOf } from '../timer.js'
+import { attendantScript } from '../transports/attendant.js'
 import { openChannelTransport } from '../transports/channel.js'
 import type { Command } from '../transports/origin.js'
 import type { TcpOptions } from '../transports/tcp.js'
@@ -7,9 +10,9 @@ import type { Transport } from '../transports/transport.js'
 import { equip } from './equip.js'
 import type { Gateway } from './gateway.js'
 
-/** Pushes `_tendril.via_remote`, which carries processes and connections, unless the gateway has it. */
+/** Pushes `_tendril.via_remote` and what that takes, which carries processes and connections, unless the gateway has it. */
 export function equipCarrier(carrier: Gateway): void {
-  equip(carrier, import.meta.url, ['via_remote'])
+  equip(carrier, import.meta.url, ['processes', 'attending', 'via_remote'])
 }
 
 /**
@@ -17,10 +20,22 @@ export function equipCarrier(carrier: Gateway): void {
  *
  * @param address - What to call where it is.
  */
-export function carry(carrier: Gateway, { argv, env }: Command, address: string): Transport {
+export function carry(carrier: Gateway, { argv, env, isWorker = false }: Command, address: string): Transport {
   equipCarrier(carrier)
-  const text = 'from _tendril.via_remote import carry\ncarry(channel, argv, env)'
-  return openChannelTransport(carrier.remoteExec(text, { argv: [...argv], env: { ...env } }), address)
+  const text = 'from _tendril.via_remote import carry\ncarry(channel, argv, env, attendant)'
+  const attendant = isWorker ? attendantScript : null
+  const channel = carrier.execAside(text, { argv: [...argv], env: { ...env }, attendant })
+  return openChannelTransport(channel, address, (signal) => passSignal(carrier, channel.id, signal))
+}
+
+/** By a task of its own, which goes ahead of all items: nobody reads those while the process does not. */
+async function passSignal(carrier: Gateway, carried: number, signal: number): Promise<void> {
+  const text = 'from _tendril.via_remote import pass_signal\npass_signal(carried, signal)'
+  try {
+    await carrier.execAside(text, { carried, signal }).receiveQuietly()
+  } catch (error) {
+    if (!(error instanceof EndOfChannelError)) throw error
+  }
 }
 
 /** The channel of a connection that a carrier's worker is to make. It says first whether it could. */
@@ -29,7 +44,7 @@ export function carryConnection(
   { hostname, port, timeoutMs }: TcpOptions,
 ): Channel<unknown, unknown, Gateway> {
   equipCarrier(carrier)
-  const timeout = timeoutMs === undefined ? null : timeoutMs / 1000
+  const timeout = secondsOf(timeoutMs)
   const text = 'from _tendril.via_remote import connect\nconnect(channel, host, port, timeout)'
-  return carrier.remoteExec(text, { host: hostname, port, timeout })
+  return carrier.execAside(text, { host: hostname, port, timeout })
 }

@@ -2,9 +2,11 @@
 import { XSpecError } from '../errors.js'
 import { openExplained } from '../transports/explained.js'
 import { splitWords } from '../transports/shell-words.js'
+import { tellOfZombiesIfHere } from './first-process.js'
 import type { GatewayKind } from './kind.js'
 import { missingProgram } from './program-fault.js'
 import { remotePython, remoteWords } from './remote-python.js'
+import { laterVariables } from './variables.js'
 import type { XSpec } from './xspec.js'
 
 export const command: GatewayKind = {
@@ -15,10 +17,15 @@ export const command: GatewayKind = {
     const [program = ''] = argv
     connecting.enter('python', spec.command)
     const advice = 'Check the command= key, and PATH'
-    const transport = openExplained(origin.start({ argv, env: {} }), {
+    const transport = openExplained(origin.start({ argv, env: {}, isWorker: true }), {
       explain: (end) => missingProgram(end, { program, phase: 'python', origin, advice }),
     })
-    return { transport, tried }
+    return {
+      transport,
+      tried,
+      variables: laterVariables(spec.env),
+      onHello: ({ pid }) => tellOfZombiesIfHere(origin, pid),
+    }
   },
 }
 

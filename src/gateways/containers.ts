@@ -1,14 +1,18 @@
-/** Gateways into what runs beside us in walls of its own: `docker=web`, `podman=web`, `kubectl=web-0//namespace=prod`, `chroot=/srv/root`. A row each. */
+/** Gateways into containers, pods and chroots: `docker=web`, `podman=web`, `kubectl=web-0//namespace=prod`, `chroot=/srv/root`. A row each. */
 import { AuthenticationError, HostNotFoundError, type Phase, XSpecError } from '../errors.js'
 import { ConnectFault } from '../transports/connecting.js'
 import { openExplained } from '../transports/explained.js'
 import type { Origin } from '../transports/origin.js'
 import { splitWords } from '../transports/shell-words.js'
 import type { TransportEnd } from '../transports/transport.js'
+import { tellOfZombies } from './first-process.js'
+import { withoutValues } from './hidden-variables.js'
 import type { GatewayKind } from './kind.js'
 import { missingProgram, quoted } from './program-fault.js'
 import { remoteWords } from './remote-python.js'
+import { laterVariables } from './variables.js'
 import type { XSpec } from './xspec.js'
+import { checkName, rowOf } from './xspec-keys.js'
 
 /** A program that starts what it is given inside of something. */
 interface Entrance {
@@ -19,6 +23,8 @@ interface Entrance {
   /** Its words, up to those of the interpreter. @param target - The value of its key, in words. */
   argv(target: readonly string[], spec: XSpec): readonly string[]
   readonly refusals: readonly Refusal[]
+  /** What it starts is a process beside us, as others are. */
+  readonly staysHere?: true
 }
 
 /** How it says that it does not lead there. */
@@ -110,6 +116,7 @@ const entrances: readonly Entrance[] = [
       },
       { says: /cannot change root directory/i, phase: 'resolve', advice: () => 'Check the path' },
     ],
+    staysHere: true,
   },
 ]
 
@@ -122,6 +129,7 @@ export const containers: readonly GatewayKind[] = entrances.map((entrance) => ({
   key: entrance.program,
   summary: entrance.summary,
   open: (spec, { loaderLine, origin, connecting }) => {
+    if (entrance.staysHere === true) tellOfZombies(origin)
     const target = targetOf(entrance, spec)
     const name = target.at(-1) ?? ''
     const words = entrance.argv(target, spec)
@@ -131,11 +139,13 @@ export const containers: readonly GatewayKind[] = entrances.map((entrance) => ({
     let isThere = false
     const transport = openExplained(origin.start({ argv: [...words, ...argv], env: {} }), {
       address: `${entrance.program} ${name}`,
-      explain: (end, said) => (isThere ? undefined : faultOf(entrance, name, origin, { end, said })),
+      explain: (end, said) =>
+        isThere ? undefined : faultOf(entrance, name, origin, { end, said: withoutValues(said, spec.env) }),
     })
     return {
       transport,
       tried: [...words, ...tried],
+      variables: laterVariables(spec.env),
       onHello: () => {
         isThere = true
       },
@@ -148,8 +158,10 @@ function targetOf({ program, noun }: Entrance, spec: XSpec): string[] {
   const value = String(Reflect.get(spec, program))
   const words = splitWords(value)
   const name = words.at(-1)
-  if (name === undefined || name.startsWith('-'))
+  if (name === undefined || name === '' || name.startsWith('-'))
     throw new XSpecError(`"${program}=${value}" names no ${noun}; write ${program}=NAME, with options before the name`)
+  const { names } = rowOf(program, spec.shown)
+  if (names !== undefined) checkName(program, name, names, spec.shown)
   return words
 }
 

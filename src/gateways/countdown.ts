@@ -1,4 +1,5 @@
 /** A timeout that can stand still, for what must not be charged to whoever is timed: a person who types, a turn that has not come. */
+import { monotonicMs, Timer } from '../timer.js'
 
 /** Runs down once, while nobody holds it. */
 export class Countdown {
@@ -8,7 +9,7 @@ export class Countdown {
   #hasStarted = false
   #hasStopped = false
   #resumedAt = 0
-  #timer: NodeJS.Timeout | undefined
+  #timer: Timer | undefined
 
   constructor(durationMs: number, onTimeUp: () => void) {
     this.#leftMs = durationMs
@@ -41,17 +42,17 @@ export class Countdown {
 
   #run(): void {
     if (!this.#hasStarted || this.#hasStopped || this.#pauses > 0) return
-    this.#resumedAt = performance.now()
-    this.#timer = setTimeout(() => {
+    this.#resumedAt = monotonicMs()
+    this.#timer = new Timer(this.#leftMs, () => {
       this.#hasStopped = true
       this.#onTimeUp()
-    }, this.#leftMs)
+    })
   }
 
   #halt(): void {
     if (this.#timer === undefined) return
-    clearTimeout(this.#timer)
+    this.#timer.stop()
     this.#timer = undefined
-    this.#leftMs = Math.max(0, this.#leftMs - (performance.now() - this.#resumedAt))
+    this.#leftMs = Math.max(0, this.#leftMs - (monotonicMs() - this.#resumedAt))
   }
 }

@@ -8,9 +8,11 @@ import {
   type TendrilError,
   TimeoutError,
 } from '../errors.js'
+import { onOneLine } from '../one-line.js'
 import { ConnectFault } from '../transports/connecting.js'
-import { LinkClosed, type TransportEnd } from '../transports/transport.js'
-import { faultText, meansUnreachable } from './system-faults.js'
+import { quoteWord } from '../transports/shell-words.js'
+import { faultText, meansUnreachable } from '../transports/system-faults.js'
+import { LinkClosed, type TransportEnd, Unconfirmed } from '../transports/transport.js'
 
 /** How a gateway ended. */
 export interface GatewayEnd {
@@ -37,7 +39,8 @@ export interface EndFacts {
 /** Puts together how it ended. */
 export function gatewayEnd(name: string, end: TransportEnd, facts: EndFacts): GatewayEnd {
   const isOurDoing = facts.wasAsked && facts.wasGivenUp
-  const isNoNews = isOurDoing || (facts.wasAsked && end.error instanceof LinkClosed)
+  const isUnknown = end.error instanceof Unconfirmed
+  const isNoNews = !isUnknown && (isOurDoing || (facts.wasAsked && end.error instanceof LinkClosed))
   const fault = facts.fault ?? (isNoNews ? undefined : end.error)
   const error = fault instanceof ConnectFault && !facts.wasReady ? fault.errorFor(name) : fault
   const peaceful = facts.wasAsked ? 'terminated' : 'exited'
@@ -47,7 +50,7 @@ export function gatewayEnd(name: string, end: TransportEnd, facts: EndFacts): Ga
 }
 
 /** The error for whoever waited on a gateway that has ended; a fresh one each time, so that its stack is the caller's. */
-export function closedError(name: string, end: GatewayEnd): GatewayClosedError {
+export function closedError(name: string, end: GatewayEnd, cause: Error | undefined = end.error): GatewayClosedError {
   const { exitCode, signal, stderrTail, error } = end
   const said = lastLine(stderrTail)
   const detail =
@@ -55,7 +58,7 @@ export function closedError(name: string, end: GatewayEnd): GatewayClosedError {
       ? `${end.reason === 'terminated' ? 'it was terminated' : 'its worker ended'}${howOf(end)}`
       : faultText(error)
   const message = `gateway ${name} has ended: ${detail}${said === '' || end.reason === 'terminated' ? '' : `. stderr: ${JSON.stringify(said)}`}`
-  return new GatewayClosedError(message, { exitCode, signal, stderrTail, cause: error })
+  return new GatewayClosedError(message, { exitCode, signal, stderrTail, cause })
 }
 
 /** What is known of a way that did not lead to a worker. */
@@ -80,7 +83,7 @@ export function openingError(name: string, end: GatewayEnd, facts: OpeningFacts)
     `gateway ${name}: ${phase === 'python' ? startText(end, tried) : wayText(end, phase)}.`,
     said === '' ? '' : `stderr: ${JSON.stringify(said)}.`,
     noise.trim() === '' ? '' : `It printed ${JSON.stringify(noise.trim().slice(-200))}.`,
-    phase === 'python' ? `Tried: ${tried.map(quoteWord).join(' ')}. ${hintFor(end)}` : wayHint,
+    phase === 'python' ? `Tried: ${onOneLine(tried.map(quoteWord).join(' '))}. ${hintFor(end)}` : wayHint,
   ]
   const message = parts.filter((part) => part !== '').join(' ')
   return new BootstrapError(message, { tried, noise, phase, exitCode, signal, stderrTail, cause: error })
@@ -92,7 +95,7 @@ const unreachableHint = 'Check its name, its address and its port, that it is up
 // What it means that the time was up in a phase, and what to do; `python` has more to say, and says it in `openingError`.
 const stuck: Partial<Record<Phase, (detail: string) => string>> = {
   resolve: (host) =>
-    `it was not found out within the time where ${host || 'the host'} is. Look in its ssh configuration for a command that hangs (Match exec), and at the name server`,
+    `looking up ${host || 'the host'} took longer than the timeout. Look in its ssh configuration for a command that hangs (Match exec), and at the name server`,
   connect: (address) => `${address || 'the host'} did not answer. ${unreachableHint}`,
   'host key': (address) =>
     `${address || 'the host'} took the connection, but showed no host key. Check that an SSH server listens on that port, and that it is not overloaded`,
@@ -114,11 +117,16 @@ export interface StuckAt {
 export function timeoutFault({ phase, detail, stuck: said }: StuckAt, timeoutMs: number): Error {
   const seconds = `${timeoutMs / 1000} s (key timeout=)`
   const text = said ?? (phase && stuck[phase]?.(detail ?? ''))
-  if (phase === undefined || text === undefined) return new TimeoutError(`it said nothing for ${seconds}`)
+  if (phase === undefined || text === undefined) return new TimeoutError(`the worker did not answer for ${seconds}`)
   const isUnreachable = phase === 'resolve' || phase === 'connect'
   return new ConnectFault(phase, `no worker within ${seconds}: ${text}, or raise timeout=`, (message) =>
     isUnreachable ? new HostNotFoundError(message, { phase }) : new BootstrapError(message, { phase }),
   )
+}
+
+/** There is nothing that an interpreter could become a worker by. */
+export function startFault(cause: Error): ConnectFault {
+  return new ConnectFault('python', cause.message, (message) => new BootstrapError(message, { phase: 'python', cause }))
 }
 
 /** The worker was there, but not what the spec asks for. */
@@ -128,24 +136,26 @@ export class SetupFault extends Error {
   }
 }
 
-function hintFor({ error, exitCode }: GatewayEnd): string {
+// Its stdin or stdout may be another one by then.
+const silentHint = 'Check the python= key, and what runs there before the worker: a wrapper, a sitecustomize'
+
+function hintFor({ error, exitCode, stderrTail }: GatewayEnd): string {
   if (error instanceof SetupFault) return 'Check the chdir= and nice= keys.'
-  if (error instanceof TimeoutError) return 'Check the python= key, or raise timeout=.'
+  if (error instanceof TimeoutError)
+    return `${stderrTail === '' ? silentHint : 'Check the python= key'}, or raise timeout=.`
   if (error instanceof ProtocolError) return 'Find what else writes to the stdout of that command.'
   if (error !== undefined && !isOfStart(error)) return `${wayHint}.`
+  if (error !== undefined && 'code' in error && error.code === 'E2BIG')
+    return 'Shorten env:NAME= or what the variables of this program have, or send it when the gateway is ready.'
   // What shells say when a command is not there, or may not be run.
   if (exitCode === 127 || exitCode === 126) return 'Choose an interpreter that is there: python=/path/to/python3.'
-  return 'Check the python= key.'
+  return error === undefined && stderrTail === '' ? `${silentHint}.` : 'Check the python= key.'
 }
 
 /** Whether the command could not be started, here or beside a carrier; any other error is of the way to it. */
 function isOfStart(error: Error): boolean {
   const code = 'code' in error ? error.code : undefined
   return code === 'ENOENT' || code === 'EACCES' || ('syscall' in error && String(error.syscall).startsWith('spawn'))
-}
-
-function quoteWord(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`
 }
 
 function startText(end: GatewayEnd, tried: readonly string[]): string {

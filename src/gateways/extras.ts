@@ -2,10 +2,10 @@
  * Python sources that workers get beside `bootstrap.py` (PROTOCOL.md §7), which stays small enough to read and to send: an
  * extra is a file that lies beside the TypeScript that speaks to it, and a row here.
  */
-import { readFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { deflateSync } from 'node:zlib'
 import { dumps } from '../protocol/codec.js'
+import { readWorkerSource } from './worker-source.js'
 
 /** A source as PUSH carries it. */
 export interface PushedSource {
@@ -14,48 +14,84 @@ export interface PushedSource {
   readonly package: boolean
 }
 
-/** What must be there before any user code runs: it goes ahead of the first task. */
-const earlyFiles = ['../channels/channel.py', './output.py', './guard.py', './setup.py']
+/** What must be there before any user code runs: it travels with `bootstrap.py`. In this order they deflate best. */
+const earlyFiles = ['./guard.py', './setup.py', '../channels/channel.py', './output.py', './outgoing.py', './relay.py']
 /** What the first result can do without: it follows the first task, in the same write. */
 const lateFiles = [
   '../protocol/values.py',
   '../protocol/reducing.py',
   '../protocol/pieces.py',
   '../channels/arriving.py',
+  './memory.py',
+  './draining.py',
   './leaving.py',
+  './forked.py',
+  './handlers.py',
+  './windows.py',
+  './strikes.py',
   './reading.py',
   './failures.py',
+  '../channels/handles.py',
+  '../channels/members.py',
   './callbacks.py',
+  './succession.py',
+  './execmodel.py',
+  './strings.py',
+  './scopes.py',
+  './pure.py',
+  './start_methods.py',
   './threads.py',
+  './awaiting.py',
+  './encoded.py',
   './files.py',
-  './python2.py',
+  './originals.py',
+  './worlds.py',
 ]
 
-let early: Uint8Array | undefined
 let late: Uint8Array | undefined
 
-/** PUSH's payload with the extras that go ahead of the first task; made once a process. */
-export function earlyExtras(): Uint8Array {
-  early ??= pushPayload(readExtras(earlyFiles))
-  return early
+/** The extras that travel with `bootstrap.py`: of each its name and its source. */
+export function earlyExtras(): [name: string, source: string][] {
+  return earlyFiles.map((file) => [basename(file, '.py'), readWorkerSource(new URL(file, import.meta.url))])
 }
 
-/** PUSH's payload with the extras that follow the first task; made once a process. */
+/** The extras that follow the first task, on their way to one worker. */
+export class LateExtras {
+  readonly #push: (payload: Uint8Array) => void
+  #wereSent = false
+
+  constructor(push: (payload: Uint8Array) => void) {
+    this.#push = push
+  }
+
+  /** Sends them unless they were sent. */
+  send(): void {
+    if (this.#wereSent) return
+    this.#wereSent = true
+    this.#push(lateExtras())
+  }
+}
+
+/** PUSH's payload with them; made once a process. */
 export function lateExtras(): Uint8Array {
   late ??= pushPayload(readExtras(lateFiles))
   return late
 }
 
-/** What PUSH carries: the sources by module name, pickled and deflated. */
+const packed = new WeakMap<object, Uint8Array>()
+
+/** What PUSH carries: the sources by module name, pickled and deflated. Of the same object it is made once. */
 export function pushPayload(sources: Readonly<Record<string, PushedSource>>): Uint8Array {
-  return deflateSync(dumps(sources), { level: 9 })
+  const payload = packed.get(sources) ?? deflateSync(dumps(sources), { level: 9 })
+  packed.set(sources, payload)
+  return payload
 }
 
 function readExtras(files: readonly string[]): Record<string, PushedSource> {
   return Object.fromEntries(
     files.map((file) => {
       const name = basename(file, '.py')
-      const source = readFileSync(new URL(file, import.meta.url), 'utf8')
+      const source = readWorkerSource(new URL(file, import.meta.url))
       return [`_tendril.${name}`, { file: `<tendril>/${name}.py`, source, package: false }]
     }),
   )

@@ -16,6 +16,9 @@ class ChannelFile(object):
         self.proxyclose = proxyclose
         self.closed = False
 
+    def __repr__(self):
+        return '<ChannelFile %d %s>' % (self.channel.id, 'closed' if self.channel.isclosed() else 'open')
+
     def isatty(self):
         return False
 
@@ -35,8 +38,6 @@ class ChannelFileWrite(ChannelFile):
     """Every write is an item."""
 
     def write(self, text):
-        if self.closed:
-            raise IOError('write to a closed file of %r' % self.channel)
         self.channel.send(text)
         return len(text)
 
@@ -49,37 +50,54 @@ class ChannelFileWrite(ChannelFile):
 
 
 class ChannelFileRead(ChannelFile):
-    """The text of items, one after the other: a read may end within an item, a line may cross many."""
+    """The text of items, one after the other: a read may end within an item, a line may cross many. What is read is not copied before."""
 
     def __init__(self, channel, proxyclose):
         ChannelFile.__init__(self, channel, proxyclose)
-        self.rest = None
+        self.texts, self.at = [], 0  # items that were not read in full, and how much of the first one was
+        self.empty = ''
 
-    def more(self):
-        """Appends the next item to what is left; False at the end."""
-        try:
-            item = self.channel.receive()
-        except EOFError:
-            return False
-        self.rest = item if self.rest is None else self.rest + item
+    def has(self, count):
+        """Whether there are more items than that; waits for one. What has come stays when that is interrupted."""
+        if count == len(self.texts):
+            try:
+                self.texts.append(self.channel.receive())
+            except EOFError:
+                return False
         return True
 
-    def take(self, size):
-        taken, self.rest = self.rest[:size], self.rest[size:]
+    def take(self, count, end=None):
+        """Takes so many items; of the last one only what is ahead of `end`."""
+        if not count:
+            return self.empty
+        first, last = self.texts[0], self.texts[count - 1]
+        if count == 1:
+            taken = first[self.at:end]
+        else:
+            taken = first[:0].join([first[self.at:]] + self.texts[1:count - 1] + [last[:end]])
+        self.empty = taken[:0]
+        is_whole = end is None or end >= len(last)
+        self.texts, self.at = self.texts[count if is_whole else count - 1:], 0 if is_whole else end
         return taken
 
     def read(self, size=-1):
-        while (size < 0 or self.rest is None or len(self.rest) < size) and self.more():
-            pass
-        if self.rest is None:
-            return ''
-        return self.take(len(self.rest) if size < 0 else size)
+        count, missing = 0, self.at + size
+        while (size < 0 or missing > 0) and self.has(count):
+            length = len(self.texts[count])
+            count += 1
+            if 0 <= size and missing <= length:
+                return self.take(count, missing)
+            missing -= length
+        return self.take(count)
 
     def readline(self):
-        while self.rest is None or '\n' not in self.rest:
-            if not self.more():
-                return self.read(0) if self.rest is None else self.take(len(self.rest))
-        return self.take(self.rest.index('\n') + 1)
+        count, at = 0, self.at
+        while self.has(count):
+            end = self.texts[count].find('\n', at) + 1
+            count, at = count + 1, 0
+            if end:
+                return self.take(count, end)
+        return self.take(count)
 
     def __iter__(self):
         return iter(self.readline, '')

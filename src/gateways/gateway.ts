@@ -3,40 +3,39 @@
  * each of them is told here what the others said, and nothing is decided here that one of them could decide.
  */
 import type { Channel } from '../channels/channel.js'
-import type { ChannelLink } from '../channels/link.js'
-import { ProtocolError, RemoteError, remoteFailureFrom } from '../errors.js'
-import { isScalar } from '../protocol/batch.js'
-import { decode, encode, type Reference } from '../protocol/codec.js'
+import { untoldText } from '../channels/untold.js'
+import { ProtocolError } from '../errors.js'
+import type { Reference } from '../protocol/codec.js'
 import { Connection } from '../protocol/connection.js'
-import { wholeBytesOf } from '../protocol/whole-bytes.js'
+import type { Endpoint } from '../protocol/endpoint.js'
+import { Kind } from '../protocol/frames.js'
+import { MAX_ITEM_BYTES, type TooLong } from '../protocol/too-long.js'
+import { Pace } from '../transports/pace.js'
 import type { Transport, TransportEnd } from '../transports/transport.js'
 import { bootstrapBytes, makeMarker } from './bootstrap.js'
 import { ChannelTable } from './channel-table.js'
+import { failureOfClose } from './close-reason.js'
+import { Coding } from './coding.js'
 import type { GatewayEnd } from './end.js'
-import { earlyExtras, lateExtras, type PushedSource, pushPayload } from './extras.js'
-import { type GatewayInfo, type GatewayStatus, type Hello, parseStatus, setupOf } from './hello.js'
+import { equip } from './equip.js'
+import { LateExtras, type PushedSource, pushPayload } from './extras.js'
+import type { GatewayParts } from './gateway-parts.js'
+import { type GatewayInfo, type GatewayStatus, isPlaced, parseStatus, setupOf } from './hello.js'
+import { withoutValues } from './hidden-variables.js'
 import { KeepAlive } from './keep-alive.js'
+import { LastWords } from './last-words.js'
 import { Lifetime } from './lifetime.js'
 import type { Opening } from './opening.js'
-import { type OnOutput, OutputLines } from './output.js'
-import { readSource, type Source } from './source.js'
+import { type OutputLine, OutputLines } from './output.js'
+import { readSource, readTask, type Source } from './source.js'
 import { StatusRequests } from './status-requests.js'
 import { type TerminateReport, terminate } from './termination.js'
+import { TracedConnection } from './trace.js'
 import { Writer } from './writer.js'
 import type { XSpec } from './xspec.js'
 
-/** What a gateway is made of; groups make them. */
-export interface GatewayParts {
-  readonly id: string
-  readonly spec: XSpec
-  readonly transport: Transport
-  /** The command line or address, for errors. */
-  readonly tried: readonly string[]
-  readonly onOutput: OnOutput
-  readonly opening: Opening
-  /** Told of the worker's interpreter when it is ready. */
-  readonly onHello?: ((hello: Hello) => void) | undefined
-}
+// Of what a worker that has ended had printed, at once.
+const FED_BYTES = 64 * 1024
 
 /** A running Python and the link to it. Made by `makeGateway` or a group. */
 export class Gateway implements AsyncDisposable {
@@ -50,36 +49,55 @@ export class Gateway implements AsyncDisposable {
   readonly #opening: Opening
   readonly #connection: Connection
   readonly #output: OutputLines
+  readonly #lastWords: LastWords
   readonly #keepAlive: KeepAlive
   readonly #writer: Writer
-  readonly #channels: ChannelTable<this> = new ChannelTable<this>(this, (id) => this.#link(id))
+  readonly #channels: ChannelTable<this>
+  readonly #coding: Coding
   readonly #statuses = new StatusRequests()
+  readonly #extras = new LateExtras((payload) => this.#connection.sendPush(payload))
   readonly #lifetime: Lifetime
 
   constructor(parts: GatewayParts) {
-    const { id, spec, transport, tried, opening } = parts
+    const { id, spec, transport, tried, opening, maxItemBytes = MAX_ITEM_BYTES } = parts
     this.id = id
     this.spec = spec
     this.#transport = transport
     this.#opening = opening
-    this.#lifetime = new Lifetime({ name: String(this), tried, opening, noise: () => this.#connection.noise })
-    this.#output = new OutputLines(id, parts.onOutput)
+    const hide = (said: string): string => withoutValues(said, spec.env)
+    this.#lifetime = new Lifetime({ name: String(this), tried, opening, noise: () => hide(this.#connection.noise) })
+    this.#output = new OutputLines(id, parts.onOutput, hide)
     this.#keepAlive = new KeepAlive((isWanted) => transport.keepAlive(isWanted))
     const marker = makeMarker()
-    this.#connection = new Connection(this.#connectionEvents(parts.onHello), marker)
-    this.#writer = new Writer(this.#connection, transport, () => this.#begin(marker))
+    const limits = { maxItemBytes, maxHeldBytes: parts.maxHeldBytes ?? Number.POSITIVE_INFINITY }
+    this.#lastWords = new LastWords(marker)
+    this.#coding = new Coding({
+      protocol: () => this.#lifetime.pickle,
+      maxItemBytes,
+      referenceTo: (object) => this.#channels.referenceTo(object) ?? this.referenceTo(object),
+      referred: (kind, id) => (kind === 'Channel' ? this.#channels.referred(id) : this.referred(kind, id)),
+    })
+    const wired = [this.#connectionEvents(parts.onHello), this.#coding, marker, limits] as const
+    this.#connection =
+      parts.trace === undefined ? new Connection(...wired) : new TracedConnection(parts.trace, ...wired)
+    this.#channels = new ChannelTable<this>(this, this.#connection, {
+      report: (failure) => this.#output.say(failure.channel, untoldText(failure)),
+      keepAlive: () => this.#keepAlive.hold(),
+    })
+    this.#writer = new Writer(this.#connection, transport, () => this.#begin(marker), this)
     this.closed = this.#lifetime.closed
     this.ready = this.#becomeReady()
     this.ready.catch(() => undefined) // whoever does not await it learns the same from `closed` and from every channel
     transport.start({
       onChunk: (chunk) => this.#receive(chunk),
-      onStderr: (chunk) => this.#output.feed('stderr', 0, chunk),
+      onStderr: (chunk) => this.#output.feed('stderr', 0, this.#lastWords.take(chunk)),
       onDrain: () => this.#writer.onDrain(),
-      onEnd: (end) => this.#onEnd(end),
+      onEnd: (end) => void this.#onEnd(end),
     })
     opening.begin((fault) => this.fail(fault))
-    this.#connection.sendPush(earlyExtras())
-    this.#connection.sendSetup(this.#encode(setupOf(id, spec)))
+    const setup = setupOf(id, spec, { variables: parts.variables, maxItemBytes })
+    if (isPlaced(setup)) equip(this, import.meta.url, ['place'])
+    this.#connection.sendSetup(this.#coding.encode(setup))
   }
 
   /** Where the worker is, for kinds that reach a host, once that is known; undefined for a local process. */
@@ -98,20 +116,40 @@ export class Gateway implements AsyncDisposable {
    * @param source - Its text, a file, or a function in either; see `Source`. Code finds `channel` in scope, and `__name__ == '__channelexec__'`.
    * @param kwargs - Names in scope; for a function, its keyword arguments.
    * @returns The near end of the code's `channel`. It closes when the code ends, with a RemoteError when it raised.
-   * @throws {@link DumpError} when a kwarg cannot be sent, {@link GatewayClosedError} when the gateway has ended.
+   * @throws {@link DumpError} when a kwarg cannot be sent, TypeError when one is called `channel` or as nothing in Python can be,
+   *   {@link GatewayClosedError} when the gateway has ended.
    */
   remoteExec<R = unknown, S = unknown>(
     source: Source,
     kwargs: Readonly<Record<string, unknown>> = {},
   ): Channel<R, S, this> {
     this.#lifetime.checkOpen()
-    return this.#channels.add<R, S>(this.#connection.exec(this.#encode({ ...readSource(source), kwargs })))
+    return this.#channels.add<R, S>(this.#connection.exec(this.#coding.encode(readTask(source, kwargs))))
+  }
+
+  /** @internal As `remoteExec`, for code of tendril's own: it has a thread of its own, and leaves the main one to the user's. */
+  execAside<R = unknown, S = unknown>(
+    source: Source,
+    kwargs: Readonly<Record<string, unknown>> = {},
+  ): Channel<R, S, this> {
+    this.#lifetime.checkOpen()
+    const task = this.#coding.encode({ ...readSource(source), kwargs })
+    return this.#channels.addOwn<R, S>(this.#connection.exec(task, Kind.ASIDE))
   }
 
   /** A new channel that runs nothing. Send it over another channel, so that remote code has its other end. */
   newChannel<R = unknown, S = unknown>(): Channel<R, S, this> {
     this.#lifetime.checkOpen()
     return this.#channels.add<R, S>(this.#connection.open())
+  }
+
+  /**
+   * @internal As `newChannel`, for a feature: no item of the worker's can give it to anybody else.
+   * @param mostBytes - What nobody has asked for: an item that begins now may have so many bytes, and is read in a short time.
+   */
+  ownChannel<R = unknown, S = unknown>(mostBytes?: () => number): Channel<R, S, this> {
+    this.#lifetime.checkOpen()
+    return this.#channels.addOwn<R, S>(this.#connection.open(), mostBytes)
   }
 
   /** What the worker is doing; answered while tasks run. */
@@ -146,12 +184,27 @@ export class Gateway implements AsyncDisposable {
     }).finally(release)
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.terminate()
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.exit()
   }
 
   toString(): string {
-    return `${this.id} (${String(this.spec)})`
+    return `${this.id} (${this.spec.shown})`
+  }
+
+  /** What `JSON.stringify` shows of it: as XSpec, without the values of variables. */
+  toJSON(): { readonly id: string; readonly spec: string } {
+    return { id: this.id, spec: this.spec.shown }
+  }
+
+  /** @internal What to tell of a failure of code there; see `Lifetime`. */
+  explain(failure: Error): Promise<Error> {
+    return this.#lifetime.explain(failure)
+  }
+
+  /** @internal Tells the user something, where what the worker prints goes. */
+  say(text: string): void {
+    this.#output.say(0, text)
   }
 
   /** @internal Ships Python sources ahead of the frame that needs them. */
@@ -171,13 +224,8 @@ export class Gateway implements AsyncDisposable {
   }
 
   async #becomeReady(): Promise<this> {
-    const release = this.#keepAlive.hold()
-    try {
-      await this.#lifetime.ready()
-      return this
-    } finally {
-      release()
-    }
+    await this.#lifetime.ready().finally(this.#keepAlive.hold())
+    return this
   }
 
   #connectionEvents(onHello: GatewayParts['onHello']): ConstructorParameters<typeof Connection>[0] {
@@ -186,15 +234,18 @@ export class Gateway implements AsyncDisposable {
         const hello = this.#lifetime.greet(payload)
         if (hello === undefined) return
         this.#output.release()
+        this.#transport.greeted?.()
         onHello?.(hello)
       },
-      onOpen: (id) => this.#channels.addUnclaimed(id),
-      onItem: (id, payload) => this.#deliver(id, payload.length, () => this.#decode(payload)),
-      onBytes: (id, bytes, payloadBytes) => this.#deliver(id, payloadBytes, () => bytes),
-      onEnd: (id) => this.#channels.get(id)?.endItems(),
-      onClose: (id, reason) => this.#onChannelClose(id, reason),
-      onOutput: (id, stream, text) => this.#output.feed(stream, id, text),
+      onOpen: (endpoint) => this.#channels.addUnclaimed(endpoint),
+      onClose: (endpoint, reason, isGiven) => this.#onChannelClose(endpoint, reason, isGiven),
+      onDropped: (endpoint, references) => this.#channels.drop(endpoint, references),
+      onOutput: (id, stream, text) => {
+        this.#lastWords.count(stream, text.length)
+        this.#output.feed(stream, id, text)
+      },
       onStatus: (request, payload) => this.#statuses.answer(request, payload),
+      onLongFrame: () => this.#extras.send(),
       onOutgoing: () => this.#writer.schedule(),
     }
   }
@@ -220,28 +271,41 @@ export class Gateway implements AsyncDisposable {
     this.#transport.endInput()
   }
 
-  #onChannelClose(id: number, reason: Uint8Array | undefined): void {
-    const channel = this.#channels.get(id)
-    this.#channels.remove(id)
-    if (channel === undefined) return
-    this.#output.flush(id)
-    channel.endSending()
-    if (reason === undefined) return channel.endItems()
-    const failure = remoteFailureFrom(decode(reason), this.id)
-    channel.endItems(() => new RemoteError(failure))
+  #onChannelClose(endpoint: Endpoint, reason: Uint8Array | TooLong | undefined, isGiven: boolean): void {
+    this.#output.flush(endpoint.id)
+    const readFailure = reason && (() => failureOfClose(reason, this.id))
+    this.#channels.close(endpoint, readFailure, {
+      isEnding: this.#lifetime.wasAsked,
+      isGiven,
+      reasonBytes: reason instanceof Uint8Array ? reason.length : 0,
+    })
   }
 
-  #onEnd(end: TransportEnd): void {
+  async #onEnd(end: TransportEnd): Promise<void> {
+    for (const [stream, text] of this.#lastWords.rest()) {
+      if (text.length <= FED_BYTES) this.#output.feed(stream, 0, text)
+      else await this.#feedSlowly(stream, text)
+    }
     this.#output.flush()
     this.#lifetime.end(end, this.#output.stderrTail)
     this.#writer.stop()
-    this.#channels.endAll(() => this.#lifetime.endError())
-    this.#connection.dropAll()
+    this.#channels.endAll((cause) => this.#lifetime.endError(cause))
     this.#statuses.end()
+  }
+
+  /** Others have their turn meanwhile. */
+  async #feedSlowly(stream: OutputLine['stream'], text: Uint8Array): Promise<void> {
+    const pace = new Pace()
+    for (let at = 0; at < text.length; at += FED_BYTES) {
+      pace.begin()
+      this.#output.feed(stream, 0, text.subarray(at, at + FED_BYTES))
+      if (pace.end()) await pace.break()
+    }
   }
 
   async #requestStatus(): Promise<ReturnType<typeof parseStatus>> {
     this.#lifetime.checkOpen()
+    equip(this, import.meta.url, ['status'])
     const release = this.#keepAlive.hold()
     try {
       const payload = await this.#statuses.wait(this.#connection.requestStatus())
@@ -252,49 +316,9 @@ export class Gateway implements AsyncDisposable {
     }
   }
 
-  #link(id: number): ChannelLink<this> {
-    return {
-      gateway: this,
-      send: (item) => {
-        this.#lifetime.checkOpen()
-        if (isScalar(item) && this.#connection.sendScalar(id, item)) return true
-        const bytes = wholeBytesOf(item)
-        const parts = bytes === undefined ? this.#encode(item) : []
-        if (bytes === undefined && this.#connection.sendNow(id, parts)) return true
-        return new Promise((resolve) => {
-          const onDone = (dropped?: boolean): void => resolve(dropped !== true)
-          if (bytes === undefined) this.#connection.sendItem(id, parts, onDone)
-          else this.#connection.sendBytes(id, bytes, onDone)
-        })
-      },
-      sendEnd: () => this.#connection.sendEnd(id),
-      unsent: () => this.#connection.unsent(id),
-      close: (reason) => this.#connection.close(id, reason === undefined ? undefined : this.#encode(reason)),
-      hold: () => this.#keepAlive.hold(),
-    }
-  }
-
-  #deliver(id: number, payloadBytes: number, decodeItem: () => unknown): void {
-    const consume = (): void => this.#connection.consume(id, payloadBytes)
-    if (this.#channels.get(id)?.deliver({ decode: decodeItem, consume }) !== true) consume()
-  }
-
-  #decode(payload: Uint8Array): unknown {
-    return decode(payload, {
-      referred: (kind, id) => (kind === 'Channel' ? this.#channels.referred(id) : this.referred(kind, id)),
-    })
-  }
-
-  #encode(value: unknown): Uint8Array[] {
-    return encode(value, {
-      protocol: this.#lifetime.pickle,
-      referenceTo: (object) => this.#channels.referenceTo(object) ?? this.referenceTo(object),
-    })
-  }
-
-  /** What goes ahead of all frames; the extras go behind those that there are, the first task among them. */
+  /** What goes ahead of all frames; the extras go behind those that there are, the first task among them, unless that is long. */
   #begin(marker: string): Uint8Array[] {
-    this.#connection.sendPush(lateExtras())
+    this.#extras.send()
     return bootstrapBytes(marker)
   }
 }

@@ -1,11 +1,19 @@
 /** Gateways that belong together: named, opened, used and ended as one. */
+import { totalmem } from 'node:os'
 import { MultiChannel } from '../channels/multi-channel.js'
+import { addAbortListener, checkSignal, removeAbortListener } from '../channels/signals.js'
 import { XSpecError } from '../errors.js'
-import type { Prompt } from '../transports/connecting.js'
+import { checkMaxHeldBytes } from '../protocol/held.js'
+import { checkMaxItemBytes, MAX_ITEM_BYTES } from '../protocol/too-long.js'
+import { asError } from '../thrown.js'
+import { checkMs } from '../timer.js'
+import { faultOf, type Prompt } from '../transports/connecting.js'
+import { openEnded } from '../transports/ended.js'
 import { here } from '../transports/origin.js'
 import { Arrivals, type ListenOptions } from './arrivals.js'
 import { loaderLine } from './bootstrap.js'
-import type { Gateway, GatewayParts } from './gateway.js'
+import type { Gateway } from './gateway.js'
+import type { GatewayParts } from './gateway-parts.js'
 import { openArrival, specsOfArrivals } from './home.js'
 import { readSpecs } from './hosts-file.js'
 import type { GatewayKind, Opened } from './kind.js'
@@ -13,36 +21,51 @@ import { kindOf } from './kinds.js'
 import { type OnPhase, Opening } from './opening.js'
 import { type OnOutput, printOutput } from './output.js'
 import type { Source } from './source.js'
-import type { TerminateReport } from './termination.js'
+import { type TerminateReport, together } from './termination.js'
+import { type OnTrace, traceOf } from './trace.js'
 import { originVia } from './via.js'
-import { XSpec } from './xspec.js'
+import { XSpec, type XSpecLike } from './xspec.js'
+
+const HELD_BYTES = Math.max(Math.floor(totalmem() / 4), MAX_ITEM_BYTES)
 
 /** How a group opens its gateways. */
 export interface GroupOptions {
   /** The spec for gateways that are made without one; `popen` when absent. */
-  readonly defaultSpec?: string | undefined
+  readonly defaultSpec?: XSpecLike | undefined
   /** Takes what remote code prints; the default prints it here, tagged with the gateway. */
   readonly onOutput?: OnOutput | undefined
   /** Answers what only a person can: passwords, passphrases. Without it such questions are declined, and other ways tried. */
   readonly prompt?: Prompt | undefined
   /** Takes every step of every gateway on its way to a worker. */
   readonly onPhase?: OnPhase | undefined
+  /** Takes a line for each frame and each phase of every gateway, as NODE_DEBUG=tendril prints them: when, which way, what kind and how long. */
+  readonly onTrace?: OnTrace | undefined
+  /** Bytes that an item may take, either way; 1 GiB when absent. A longer one fails alone: the gateway goes on. */
+  readonly maxItemBytes?: number | undefined
+  /**
+   * Bytes that a gateway may have sent and that nobody has taken, in all its channels together; when absent a quarter of this machine's memory, 1 GiB at least.
+   * Beyond it that gateway ends, with a ProtocolError that says so. What somebody waits for does not count.
+   */
+  readonly maxHeldBytes?: number | undefined
 }
 
 /** How one gateway is opened. */
 export interface MakeGatewayOptions {
   /** Aborting ends the attempt and rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined
-  /** These three go before those of the group. */
+  /** These go before those of the group. */
   readonly onOutput?: OnOutput | undefined
   readonly prompt?: Prompt | undefined
   readonly onPhase?: OnPhase | undefined
+  readonly onTrace?: OnTrace | undefined
+  readonly maxItemBytes?: number | undefined
+  readonly maxHeldBytes?: number | undefined
 }
 
 /** Gateways of one class owned together, in the order in which they were made. `Group` is the one that users make. */
 export class GroupOf<G extends Gateway> implements Iterable<G>, AsyncDisposable {
   readonly #makeGateway: (parts: GatewayParts) => G
-  readonly #defaultSpec: string
+  readonly #defaultSpec: XSpecLike
   readonly #options: GroupOptions
   readonly #gateways = new Map<string, G>()
   #nextId = 0
@@ -88,7 +111,8 @@ export class GroupOf<G extends Gateway> implements Iterable<G>, AsyncDisposable 
    * @throws {@link BootstrapError} when no worker came to life, {@link HostNotFoundError}, {@link HostKeyError} and
    *   {@link AuthenticationError} when its host was not reached. The group does not keep the gateway.
    */
-  async makeGateway(spec?: string | XSpec, options: MakeGatewayOptions = {}): Promise<G> {
+  async makeGateway(spec?: XSpecLike, options: MakeGatewayOptions = {}): Promise<G> {
+    checkSignal(options.signal)
     options.signal?.throwIfAborted()
     return this.#whenReady(this.launchGateway(spec, options), options.signal)
   }
@@ -97,10 +121,11 @@ export class GroupOf<G extends Gateway> implements Iterable<G>, AsyncDisposable 
    * Opens a gateway without waiting: what is executed on it at once leaves together with the worker's own code, in one write.
    * `gateway.ready` tells when the worker is there; a gateway that fails leaves the group by itself.
    *
-   * @throws {@link XSpecError} and {@link BootstrapError} as `makeGateway` rejects, when it is known at once.
+   * @throws {@link XSpecError} for what is no spec, or that of several gateways or of no kind that there is, and for an id that is taken. Whatever else keeps
+   *   the gateway from its worker, at once or later, `ready` rejects with: XSpecErrors too, such as that of a file that a key names and that is not there.
    */
-  launchGateway(spec?: string | XSpec, options: MakeGatewayOptions = {}): G {
-    const parsed = parse(spec ?? this.#defaultSpec)
+  launchGateway(spec?: XSpecLike, options: MakeGatewayOptions = {}): G {
+    const parsed = this.#one(spec)
     const kind = kindOf(parsed)
     return this.#launch(parsed, options, (opening) => this.#openKind(kind, parsed, opening))
   }
@@ -125,10 +150,10 @@ export class GroupOf<G extends Gateway> implements Iterable<G>, AsyncDisposable 
    *
    * @throws What the first gateway that failed was rejected with, which names its spec; all gateways of the group have been closed then.
    */
-  async openAll(specs: Iterable<string | XSpec>, options: MakeGatewayOptions = {}): Promise<this> {
-    const all = [...specs].flatMap((spec) => (typeof spec === 'string' ? readSpecs([spec]) : [spec]))
+  async openAll(specs: Iterable<XSpecLike>, options: MakeGatewayOptions = {}): Promise<this> {
+    checkSignal(options.signal)
     try {
-      const gateways = carriersFirst(all).map((spec) => this.launchGateway(spec, options))
+      const gateways = carriersFirst(readSpecs(specs).map(copyOf)).map((spec) => this.launchGateway(spec, options))
       await Promise.all(gateways.map((gateway) => this.#whenReady(gateway, options.signal)))
     } catch (error) {
       await this.terminate({ timeout: 0 })
@@ -147,7 +172,7 @@ export class GroupOf<G extends Gateway> implements Iterable<G>, AsyncDisposable 
       do spec.id = `gw${this.#nextId++}`
       while (this.has(spec.id))
     } else if (this.has(spec.id)) {
-      throw new XSpecError(`already have a gateway with id "${spec.id}", in "${spec}"; choose another id=`)
+      throw new XSpecError(`already have a gateway with id "${spec.id}", in "${spec.shown}"; choose another id=`)
     }
   }
 
@@ -165,27 +190,40 @@ export class GroupOf<G extends Gateway> implements Iterable<G>, AsyncDisposable 
    * @param options.timeout - Milliseconds that each has to leave in peace; 2000 when absent.
    */
   async terminate(options: { readonly timeout?: number } = {}): Promise<TerminateReport> {
-    const killed = []
+    checkMs('timeout', options.timeout)
+    const ended: TerminateReport[] = []
     while (this.size > 0) {
       const carriers = new Set([...this].flatMap(({ spec }) => [spec.via, spec.installvia]))
       const leaves = [...this].filter((gateway) => !carriers.has(gateway.id))
       const reports = await Promise.all(leaves.map((gateway) => gateway.terminate(options)))
       for (const gateway of leaves) this.#gateways.delete(gateway.id)
-      killed.push(...reports.flatMap((report) => report.killed))
+      ended.push(...reports)
     }
-    return { killed }
+    return together(ended)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.terminate()
   }
 
+  /** The spec of one gateway. */
+  #one(given: XSpecLike | undefined): XSpec {
+    const spec = XSpec.from(given === undefined || given === '' ? this.#defaultSpec : given)
+    if (spec.count === 1) return copyOf(spec)
+    throw new XSpecError(`"${spec.shown}" stands for ${spec.count} gateways, and this makes one; Group.open takes it`)
+  }
+
   #launch(spec: XSpec, options: MakeGatewayOptions, open: (opening: Opening) => Opened): G {
+    const given = { ...this.#options, ...defined(options) }
+    const { onOutput = printOutput, prompt, onPhase, onTrace, maxItemBytes, maxHeldBytes = HELD_BYTES } = given
+    if (maxItemBytes !== undefined) checkMaxItemBytes(maxItemBytes)
+    checkMaxHeldBytes(maxHeldBytes)
     this.allocateId(spec)
     const id = spec.id ?? ''
-    const { onOutput = printOutput, prompt, onPhase } = { ...this.#options, ...defined(options) }
-    const opening = new Opening({ gateway: id, timeoutMs: spec.timeout, prompt, onPhase })
-    const gateway = this.#makeGateway({ ...open(opening), id, spec, onOutput, opening })
+    const trace = traceOf(id, onTrace)
+    const opening = new Opening({ gateway: id, timeoutMs: spec.timeout, prompt, onPhase, trace })
+    const limits = { maxItemBytes, maxHeldBytes }
+    const gateway = this.#makeGateway({ ...open(opening), id, spec, onOutput, opening, trace, ...limits })
     this.#gateways.set(id, gateway)
     void gateway.closed.then(() => this.#gateways.delete(id))
     return gateway
@@ -199,8 +237,7 @@ export class GroupOf<G extends Gateway> implements Iterable<G>, AsyncDisposable 
       const origin = carrier === undefined ? here : originVia(carrier)
       return kind.open(spec, { loaderLine: loaderLine(), origin, gatewayFor, connecting })
     } catch (error) {
-      connecting.end(() => (error instanceof Error ? error : new Error(String(error))))
-      throw error
+      return { transport: openEnded({ error: faultOf(asError(error)) }), tried: [spec.shown] }
     }
   }
 
@@ -208,12 +245,12 @@ export class GroupOf<G extends Gateway> implements Iterable<G>, AsyncDisposable 
     const id = spec[key] ?? ''
     const gateway = this.#gateways.get(id)
     if (gateway !== undefined) return gateway
-    throw new XSpecError(`${key}=${id} names no gateway of the group, in "${spec}"; open it first, with id=${id}`)
+    throw new XSpecError(`${key}=${id} names no gateway of the group, in "${spec.shown}"; open it first, with id=${id}`)
   }
 
   async #whenReady(gateway: G, signal: AbortSignal | undefined): Promise<G> {
     const onAbort = (): void => void gateway.terminate({ timeout: 0 })
-    signal?.addEventListener('abort', onAbort)
+    if (signal !== undefined) addAbortListener(signal, onAbort)
     try {
       return await gateway.ready
     } catch (error) {
@@ -221,18 +258,21 @@ export class GroupOf<G extends Gateway> implements Iterable<G>, AsyncDisposable 
       signal?.throwIfAborted()
       throw error
     } finally {
-      signal?.removeEventListener('abort', onAbort)
+      if (signal !== undefined) removeAbortListener(signal, onAbort)
     }
   }
+}
+
+/** A spec for one gateway, whose id it will have: the same may be given for many. */
+function copyOf(spec: XSpec): XSpec {
+  const copy = XSpec.parse(String(spec))
+  copy.id = spec.id
+  return copy
 }
 
 /** The options that are given: one that is `undefined` is as good as absent. */
 function defined(options: MakeGatewayOptions): MakeGatewayOptions {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
-}
-
-function parse(spec: string | XSpec): XSpec {
-  return typeof spec === 'string' ? XSpec.parse(spec) : spec
 }
 
 /** The same specs, each behind those that its via= and installvia= name; otherwise in their order. */

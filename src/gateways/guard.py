@@ -1,65 +1,131 @@
 """`_tendril.guard`: a process beside the worker that needs no GIL of its (see docs/architecture.md).
 
-When the controller is gone it ends the worker, whatever that is stuck in; when the worker is gone, what that has started. What
-a crash left in the output pipes it passes on to the real stderr.
+When the controller is gone it ends the worker, whatever that is stuck in; when the worker is gone, what that has started. It
+reads what is printed (`_tendril.relay`), and what a crash left of that it passes on to the real stderr.
 """
-import os
-import select
-import sys
-import time
+from _tendril import PY2, clock, extra, os, private, relay, select, signal, sys, time, worker
 
-from _tendril import READ_BYTES, private, signal, worker
-
-GRACE = 1.4  # seconds that the worker has to leave by itself after the controller has gone
+GRACE = 0.7  # seconds in which a worker that is not stuck says, after the controller has gone, how long it takes to leave
+# A hang-up is always told, that of a socket only by a name that not every Python has.
+HANG_UP = getattr(select, 'POLLRDHUP', 0x2000 if sys.platform.startswith('linux') else 0)
 
 
-def start():
+class Guard(object):
+    """As the worker knows it."""
+
+    def __init__(self, relay):
+        self.relay = relay
+        self.lifeline, self.end = os.pipe()
+        self.worker = os.getpid()
+        self.has_tracker, self.is_over, self.deadline = False, False, float('inf')
+
+    # In the worker.
+
+    def tell(self, what, number=0):
+        """Gives what was told; nothing when the guard has been killed."""
+        self.has_tracker |= what == b'T'
+        told = what + ('%15.3f' % number).encode('ascii')
+        return told[:relay.tell(self.end, told)]
+
+    # In the guard.
+
+    def watch(self):
+        """Until the worker is gone, or should be. Its lifeline has no other writer."""
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it may be for all that there is
+        for fd in (0, 1, 2, self.end):
+            os.close(fd)
+        self.relay.begin()
+        watched = {self.lifeline: select.POLLIN, worker.fd_in: HANG_UP}
+        while not self.is_over and clock() < self.deadline:
+            told = self.relay.turn(watched, self.deadline - clock())
+            if worker.fd_in in told:
+                del watched[worker.fd_in]
+                self.deadline = min(clock() + GRACE, self.deadline)
+            if self.lifeline in told:
+                self.listen()
+        self.relay.give_rest(worker.output.stderr)
+        os.close(worker.fd_out)
+
+    def listen(self):
+        """Acts on what the worker tells, or on its end."""
+        told = os.read(self.lifeline, 16)  # as `tell` writes
+        what = told[:1]
+        if what == b'D':    # in so many seconds its time is up
+            self.deadline = clock() + float(told[1:])
+        elif what == b'Q':  # it wants to have what was printed
+            self.relay.ask(told)
+        elif what == b'T':  # there may be a tracker
+            self.has_tracker = True
+        elif what == b'W':  # it writes nothing more
+            self.relay.take_wire(worker.fd_out)
+        else:               # nothing, or that it ends itself
+            self.is_over = True
+
+    def end_all(self):
+        """Ends what the worker has started, and the worker itself if it is stuck."""
+        if self.has_tracker:
+            for fd in (worker.fd_in, worker.output.stderr):
+                os.close(fd)  # somebody may wait for their end
+            try:
+                if not self.is_over:
+                    os.kill(self.worker, signal.SIGKILL)
+                os.killpg(worker.group, signal.SIGTERM)  # a tracker ignores it; those who hold its pipe open mostly do not
+                time.sleep(0.5)       # it sees that its pipe has ended, and frees what it knows of
+            except EnvironmentError:  # nobody is left
+                pass
+
+
+def start(relay):
     """Forks it while there is one thread, and twice: user code that waits for any child must not meet it."""
-    lifeline, end = os.pipe()
-    leads = os.getpid() == os.getpgrp()
-    if not os.fork():
-        if os.fork():
-            os._exit(0)
-        os.close(end)
-        try:
-            watch(lifeline)
+    guard = Guard(relay)
+    worker.group = os.getpgrp()
+    child = 0
+    try:
+        child = os.fork()
+        if not child:
+            if os.fork():
+                os._exit(0)
+            os.setpgid(0, 0)  # who is in the group is stopped with it
+            guard.watch()
             getattr(worker, 'hang_up', int)()  # a link's
-            if not leads:
+            if worker.group != guard.worker:
                 time.sleep(0.1)  # what started the worker may still have its exit code to pass on
-        finally:
+            guard.end_all()
+    except BaseException:  # there may be no more processes
+        os.dup2(worker.output.stderr, 2)
+        worker.fail(int)
+    finally:
+        if not child:
             worker.end_group()
-    os.wait()
-    os.close(lifeline)
-    close_in_children([worker.fd_in, worker.fd_out, worker.output.stderr, private(end)] + list(worker.output.streams))
+    try:
+        os.waitpid(child, 0)
+    except EnvironmentError:  # who started the worker has SIGCHLD ignored: there is nothing left to wait for
+        pass
+    os.close(guard.lifeline)
+    own([worker.fd_in, worker.fd_out, worker.output.stderr, private(guard.end)] + worker.output.captured + relay.ends())
+    if not PY2:
+        import atexit
+        atexit.register(lambda: extra('leaving').leave())
+    return guard
 
 
-def watch(lifeline):
-    """Until the worker is gone, or should be. Its lifeline has no other writer, and nobody writes to it."""
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
-    for fd in (0, 1, 2, worker.fd_out):
-        os.close(fd)
-    poll = select.poll()
-    poll.register(lifeline, select.POLLIN)
-    # A hang-up is always told, that of a socket only by a name that not every Python has.
-    poll.register(worker.fd_in, getattr(select, 'POLLRDHUP', 0x2000 if sys.platform.startswith('linux') else 0))
-    if lifeline not in [fd for fd, _ in poll.poll()]:
-        poll.unregister(worker.fd_in)
-        poll.poll(GRACE * 1000)
-    while True:
-        left = [os.read(fd, READ_BYTES) for fd in select.select(list(worker.output.streams), [], [], 0)[0]]
-        if not any(left):
-            return
-        os.write(worker.output.stderr, b''.join(left))
+def own(fds):
+    """Has forked children leave to the worker what is the worker's (`_tendril.forked`), these descriptors first of all."""
+    def prepare():
+        if worker.fd_in != -1:
+            return extra('forked')  # which may have to come yet
 
-
-def close_in_children(fds):
-    """A forked child would keep the gateway's pipes open."""
-    def close():
+    def disown():
         while fds:
             os.close(fds.pop())
+        if worker.fd_in != -1:
+            extra('forked').disown()
+
+    def forking(fork):
+        return lambda: prepare().fork(fork, disown) if worker.fd_in != -1 else fork()
 
     if hasattr(os, 'register_at_fork'):
-        os.register_at_fork(after_in_child=close)
-    else:
-        fork, os.fork = os.fork, lambda: fork() or close() or 0
+        os.register_at_fork(before=prepare, after_in_child=disown)
+    if not (3, 7) <= sys.version_info < (3, 12):  # no hooks; warnings
+        module = sys.modules['os']  # that of user code
+        module.fork, module.forkpty = forking(module.fork), forking(module.forkpty)

@@ -1,7 +1,8 @@
 /** What the worker says of itself (PROTOCOL.md §3): first in HELLO, later in the answer to STATUS. */
 import { ProtocolError } from '../errors.js'
-import { decode } from '../protocol/codec.js'
+import { decode, UNASKED } from '../protocol/codec.js'
 import { PROTOCOL_VERSION, WINDOW_BYTES } from '../protocol/frames.js'
+import * as messages from '../protocol/messages.js'
 import type { XSpec } from './xspec.js'
 
 /** A worker's interpreter and process. */
@@ -23,7 +24,7 @@ export interface GatewayInfo {
 export interface GatewayStatus {
   /** Channels that are not closed. */
   readonly numChannels: number
-  /** Tasks that run now. */
+  /** Tasks that run now: from when they have come until their end has been told, but for those that wait for the main thread (`execmodel=main_thread_only`). */
   readonly numExecuting: number
   readonly execModel: string
 }
@@ -36,8 +37,23 @@ export interface Hello extends GatewayInfo {
   readonly error: string | undefined
 }
 
+/** What SETUP is. */
+export interface Setup {
+  readonly nice: number | null
+  readonly chdir: string | null
+  readonly env?: Readonly<Record<string, string>>
+  readonly [key: string]: unknown
+}
+
 /** What SETUP tells the worker (PROTOCOL.md §3). */
-export function setupOf(id: string, { nice, chdir, execmodel, dontWriteBytecode }: XSpec): Record<string, unknown> {
+export function setupOf(
+  id: string,
+  { nice, chdir, execmodel, dontWriteBytecode }: XSpec,
+  {
+    variables = {},
+    maxItemBytes,
+  }: { readonly variables?: Readonly<Record<string, string>> | undefined; readonly maxItemBytes: number },
+): Setup {
   return {
     id,
     nice: nice ?? null,
@@ -45,7 +61,14 @@ export function setupOf(id: string, { nice, chdir, execmodel, dontWriteBytecode 
     execmodel: execmodel ?? 'thread',
     dont_write_bytecode: dontWriteBytecode,
     window: WINDOW_BYTES,
+    max_item: maxItemBytes,
+    ...(Object.keys(variables).length > 0 ? { env: { ...variables } } : {}),
   }
+}
+
+/** Whether the extra `place` has something to do. */
+export function isPlaced({ nice, chdir, env }: Setup): boolean {
+  return nice !== null || chdir !== null || env !== undefined
 }
 
 /** An interpreter in words: `CPython 3.12.1 on linux, /usr/bin/python3`. */
@@ -55,45 +78,32 @@ export function interpreterText({ implementation, versionInfo, platform, executa
 
 /** @throws {@link ProtocolError} when the payload is not a hello, or of another version. */
 export function parseHello(payload: Uint8Array): Hello {
-  const wire = dictOf(payload, 'hello')
-  if (wire['version'] !== PROTOCOL_VERSION) {
-    throw new ProtocolError(
-      `the worker speaks version ${String(wire['version'])} of the protocol, this is version ${PROTOCOL_VERSION}`,
-    )
+  const value = decode(payload, UNASKED)
+  const { version } = messages.read(messages.version, value)
+  if (version !== PROTOCOL_VERSION) {
+    throw new ProtocolError(`the worker speaks version ${version} of the protocol, this is version ${PROTOCOL_VERSION}`)
   }
-  const { pickle, error } = wire
-  return {
-    ...infoOf(wire),
-    pickle: typeof pickle === 'number' ? pickle : 2,
-    error: typeof error === 'string' ? error : undefined,
-  }
+  const wire = messages.read(messages.hello, value)
+  return { ...infoOf(wire), pickle: wire.pickle, error: wire.error ?? undefined }
 }
 
 /** @throws {@link ProtocolError} when the payload is no status. */
 export function parseStatus(payload: Uint8Array): { readonly info: GatewayInfo; readonly status: GatewayStatus } {
-  const wire = dictOf(payload, 'status')
-  const status = {
-    numChannels: Number(wire['num_channels']),
-    numExecuting: Number(wire['num_executing']),
-    execModel: String(wire['execmodel']),
-  }
+  const wire = messages.read(messages.status, decode(payload, UNASKED))
+  const status = { numChannels: wire.num_channels, numExecuting: wire.num_executing, execModel: wire.execmodel }
   return { info: infoOf(wire), status }
 }
 
-function dictOf(payload: Uint8Array, what: string): Record<string, unknown> {
-  const wire = decode(payload)
-  if (typeof wire !== 'object' || wire === null) throw new ProtocolError(`the worker's ${what} is no dict`)
-  return wire as Record<string, unknown> // an object whose members are all checked before they are used
+type WireInfo = Pick<
+  messages.Of<typeof messages.hello>,
+  'executable' | 'version_info' | 'platform' | 'implementation' | 'cwd' | 'pid'
+>
+
+function infoOf({ executable, version_info: versionInfo, platform, implementation, cwd, pid }: WireInfo): GatewayInfo {
+  return { executable: pathOf(executable), versionInfo, platform, implementation, cwd: pathOf(cwd), pid }
 }
 
-function infoOf(wire: Record<string, unknown>): GatewayInfo {
-  const version: unknown[] = Array.isArray(wire['version_info']) ? wire['version_info'] : []
-  return {
-    executable: String(wire['executable'] ?? ''),
-    versionInfo: [Number(version[0]), Number(version[1]), Number(version[2]), String(version[3]), Number(version[4])],
-    platform: String(wire['platform']),
-    implementation: String(wire['implementation']),
-    cwd: String(wire['cwd'] ?? ''),
-    pid: Number(wire['pid']),
-  }
+/** Of bytes that are no text, what of them is. */
+function pathOf(path: string | Uint8Array | null): string {
+  return path instanceof Uint8Array ? new TextDecoder().decode(path) : (path ?? '')
 }

@@ -6,10 +6,11 @@ import { openStream } from '../transports/stream.js'
 import { linkLine } from '../transports/websocket/link.js'
 import { bootstrapSize, loaderLine } from './bootstrap.js'
 import type { Opened } from './kind.js'
-import { XSpec } from './xspec.js'
+import { XSpec, type XSpecLike } from './xspec.js'
+import { segmentsOf, splitSegment } from './xspec-text.js'
 
 // What a worker can still be told when it is there.
-const keysOfArrivals = ['id', 'chdir', 'nice', 'execmodel', 'dont_write_bytecode', 'timeout']
+const keysOfArrivals = ['id', 'chdir', 'nice', 'execmodel', 'dont_write_bytecode', 'timeout', 'tag']
 
 /**
  * Makes the specs of arrivals.
@@ -17,15 +18,15 @@ const keysOfArrivals = ['id', 'chdir', 'nice', 'execmodel', 'dont_write_bytecode
  * @param keys - What all of them are to have.
  * @throws {@link XSpecError} for a key that comes too late for an interpreter that runs.
  */
-export function specsOfArrivals(keys: string | undefined): (address: string) => XSpec {
-  const late = keys?.split('//').find((key) => !keysOfArrivals.includes(key.replace(/=.*/s, '')))
+export function specsOfArrivals(keys: XSpecLike | undefined): (address: string) => XSpec {
+  if (keys === undefined) return (address) => XSpec.from({ home: address })
+  const spec = XSpec.from(keys)
+  const late = [...segmentsOf(String(spec))].find((segment) => !keysOfArrivals.includes(splitSegment(segment).key))
   if (late !== undefined)
     throw new XSpecError(
-      `"${late}" cannot be had for workers that come by themselves, in "${keys}"; there are ${keysOfArrivals.join(', ')}`,
+      `"${splitSegment(late).key}" cannot be had for workers that come by themselves, in "${spec.shown}"; there are ${keysOfArrivals.join(', ')}`,
     )
-  const specFor = (address: string): XSpec => XSpec.parse(`home=${address}${keys === undefined ? '' : `//${keys}`}`)
-  specFor('anywhere')
-  return specFor
+  return (address) => XSpec.parse(`home=${address}//${spec}`)
 }
 
 /** Lets a worker in. */

@@ -5,15 +5,17 @@
 import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { XSpecError } from '../errors.js'
-import { XSpec } from './xspec.js'
+import { asError } from '../thrown.js'
+import { resolveHere } from '../transports/working-directory.js'
+import { XSpec, type XSpecLike } from './xspec.js'
 
 /**
- * Reads all the specs that some texts stand for.
+ * Reads all the specs that some stand for.
  *
  * A hosts file has one spec a line. Blank lines, and what follows a `#` at the start of a line or after a blank, are left out;
  * `3*spec` stands for three, and `@other.txt` for the specs of another file, found from the folder of the first.
  *
- * @param texts - Specs, `N*spec` and `@file` each; files are found from the working directory.
+ * @param specs - Specs, `N*spec` and `@file` each; files are found from the working directory.
  * @throws {@link XSpecError} for a spec that cannot be read, a file that cannot, one that includes itself, and an id that is
  *   given twice in a file; from a file it begins with `file:line`.
  * @example
@@ -21,8 +23,12 @@ import { XSpec } from './xspec.js'
  * readSpecs(['popen//id=a', '2*popen//nice=5']).map(String) // ['popen//id=a', 'popen//nice=5', 'popen//nice=5']
  * ```
  */
-export function readSpecs(texts: Iterable<string>): XSpec[] {
-  return [...texts].flatMap((text) => (text.startsWith('@') ? readFile(text.slice(1), []) : parseAll(text)))
+export function readSpecs(specs: Iterable<XSpecLike>): XSpec[] {
+  return [...specs].flatMap((given) => {
+    if (typeof given === 'string') return given.startsWith('@') ? readFile(given.slice(1), []) : parseAll(given)
+    const spec = XSpec.from(given)
+    return spec.count === 1 ? [spec] : parseAll(String(spec))
+  })
 }
 
 function parseAll(text: string): XSpec[] {
@@ -31,7 +37,7 @@ function parseAll(text: string): XSpec[] {
 
 /** @param trail - The files, by their absolute paths, whose lines led here. */
 function readFile(path: string, trail: readonly string[]): XSpec[] {
-  const absolute = resolve(path)
+  const absolute = resolveHere(path)
   if (trail.includes(absolute)) throw new XSpecError(`the hosts file ${JSON.stringify(path)} includes itself`)
   const lineOfId = new Map<string, number>()
   return textOf(path)
@@ -63,7 +69,7 @@ function textOf(path: string): string {
   try {
     return readFileSync(path, 'utf8').replace(/^\uFEFF/, '')
   } catch (error) {
-    const detail = error instanceof Error ? error.message : String(error)
+    const detail = asError(error).message
     throw new XSpecError(`cannot read the hosts file ${JSON.stringify(path)}: ${detail}`, { cause: error })
   }
 }

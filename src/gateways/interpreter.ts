@@ -3,9 +3,10 @@
  * once: the first hello tells what it led to, and the same spec starts that from then on.
  */
 import { accessSync, constants, statSync } from 'node:fs'
-import { delimiter, dirname, isAbsolute, join, resolve, sep } from 'node:path'
+import { delimiter, dirname, isAbsolute, join, sep } from 'node:path'
 import { BootstrapError } from '../errors.js'
 import { splitWords } from '../transports/shell-words.js'
+import { workingDirectory } from '../transports/working-directory.js'
 import type { XSpec } from './xspec.js'
 
 // Python 3 first: `python` may be a 2.7.
@@ -36,7 +37,7 @@ export function pythonCommand(spec: XSpec): PythonCommand {
   const shimKey = JSON.stringify([
     path,
     args,
-    process.cwd(),
+    workingDirectory(),
     spec.chdir,
     spec.env,
     process.env['PYENV_VERSION'],
@@ -63,11 +64,11 @@ function defaultPython(spec: XSpec): string {
 }
 
 function pathOf(spec: XSpec): string {
-  return spec.env['PATH'] ?? process.env['PATH'] ?? ''
+  return (Object.hasOwn(spec.env, 'PATH') ? spec.env['PATH'] : process.env['PATH']) ?? ''
 }
 
 function findOnPath(command: string, path: string): string | undefined {
-  if (command.includes('/') || command.includes(sep)) return isRunnable(resolve(command)) ? resolve(command) : undefined
+  if (command.includes('/') || command.includes(sep)) return isRunnable(command) ? command : undefined
   const endings = process.platform === 'win32' ? ['.exe', '.bat', '.cmd', ''] : ['']
   for (const folder of path.split(delimiter)) {
     for (const ending of endings) {
@@ -82,7 +83,8 @@ function isRunnable(path: string): boolean {
   try {
     accessSync(path, constants.X_OK)
     return statSync(path).isFile()
-  } catch {
-    return false
+  } catch (error) {
+    // Under Node's permission model it may be run all the same.
+    return error instanceof Error && 'code' in error && error.code === 'ERR_ACCESS_DENIED'
   }
 }

@@ -2,6 +2,7 @@
  * Whether a gateway keeps this process alive: while somebody waits for it, and not otherwise. A program that has
  * come to its end then ends, and its workers with it.
  */
+import { Timer } from '../timer.js'
 
 // How much longer a program lives that has nothing more to wait for.
 const LET_GO_MS = 10
@@ -29,10 +30,10 @@ export class KeepAlive {
     if (--this.#holds > 0 || this.#isScheduled) return
     // Put off: round trips hold and let go all the time, and must not pay for telling every handle, nor for a turn of the loop.
     this.#isScheduled = true
-    setTimeout(() => {
+    new Timer(LET_GO_MS, () => {
       this.#isScheduled = false
       if (this.#holds === 0) this.#set(false)
-    }, LET_GO_MS).unref()
+    }).unref()
   }
 
   #set(isWanted: boolean): void {

@@ -22,6 +22,8 @@ export interface KindContext {
 export interface Opened {
   readonly transport: Transport
   readonly tried: readonly string[]
+  /** Variables that the worker is to set before there is any user code: those of the spec that no command line is to carry. */
+  readonly variables?: Readonly<Record<string, string>> | undefined
   readonly onHello?: ((hello: Hello) => void) | undefined
 }
 

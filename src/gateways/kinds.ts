@@ -38,14 +38,14 @@ export function kindOf(spec: XSpec): GatewayKind {
   const [kind, another] = kinds.filter(({ key }) => hasKey(spec, key))
   if (another !== undefined)
     throw new XSpecError(
-      `"${spec}" asks for two kinds of gateway, "${kind?.key}" and "${another.key}"; open the first with id=ID, and the second with via=ID`,
+      `"${spec.shown}" asks for two kinds of gateway, "${kind?.key}" and "${another.key}"; open the first with id=ID, and the second with via=ID`,
     )
   if (kind !== undefined) return kind
   const asked = kindKeys.find((key) => hasKey(spec, key))
   const known = kinds.map(({ key }) => `"${key}"`).join(', ')
   if (asked !== undefined)
-    throw new XSpecError(`no gateway of kind "${asked}" can be opened, in "${spec}"; there are ${known}`)
-  throw new XSpecError(`no kind of gateway in "${spec}"; begin it with one of ${known}`)
+    throw new XSpecError(`no gateway of kind "${asked}" can be opened, in "${spec.shown}"; there are ${known}`)
+  throw new XSpecError(`no kind of gateway in "${spec.shown}"; begin it with one of ${known}`)
 }
 
 function hasKey(spec: XSpec, key: string): boolean {

@@ -2,13 +2,13 @@
  * Where a gateway stands: on its way, ready, ended; and the errors that everybody who waits gets. A gateway is told of
  * its worker's first word and of its transport's end, and puts both here.
  */
+import { settled } from '../channels/settled.js'
 import { ProtocolError } from '../errors.js'
 import { PORTABLE_PROTOCOL } from '../protocol/codec.js'
 import type { TransportEnd } from '../transports/transport.js'
 import { closedError, type GatewayEnd, gatewayEnd, openingError, SetupFault } from './end.js'
 import { type Hello, interpreterText, parseHello } from './hello.js'
 import type { Opening } from './opening.js'
-import { settled } from './settled.js'
 
 /** What a lifetime is made with. */
 export interface LifetimeParts {
@@ -77,10 +77,25 @@ export class Lifetime {
     return hello.error === undefined ? hello : undefined
   }
 
-  /** We have asked the worker to leave. @returns Whether nobody is there yet who could. */
+  /** Whether we have asked the worker to leave. */
+  get wasAsked(): boolean {
+    return this.#wasAsked
+  }
+
+  /** We have asked the worker to leave. @returns Whether the worker has not started yet, so that nobody will obey. */
   ask(): boolean {
     this.#wasAsked = true
     return !this.#parts.opening.hasStarted
+  }
+
+  /**
+   * What to tell of a failure of code there: once the worker was asked to leave that is the gateway's end, whatever the code made of it,
+   * and it is known when the worker has left.
+   */
+  async explain(failure: Error): Promise<Error> {
+    if (!this.#wasAsked) return failure
+    await this.closed
+    return closedError(this.#parts.name, this.#end ?? { reason: 'lost', stderrTail: '' }, failure)
   }
 
   /** What broke; only the first such thing counts. */
@@ -103,12 +118,12 @@ export class Lifetime {
     this.#ending.settle(this.#end)
   }
 
-  /** The error for whoever waits on a gateway that has ended; a fresh one each time. */
-  endError(): Error {
+  /** The error for whoever waits on a gateway that has ended; a fresh one each time. @param cause - What that has made of their code. */
+  endError(cause?: Error): Error {
     const { name, tried, noise, opening } = this.#parts
     const end = this.#end ?? { reason: 'lost', stderrTail: '' }
     const wasOurDoing = this.#wasAsked && end.error === undefined
-    if (this.#wasReady || wasOurDoing) return closedError(name, end)
+    if (this.#wasReady || wasOurDoing) return closedError(name, end, cause)
     return openingError(name, end, { tried, noise: noise(), phase: opening.phase, fault: this.#fault })
   }
 

@@ -1,5 +1,8 @@
 /** Finds what somebody meant to write, for the end of an error text. */
 
+// Nobody has mistyped a longer one, and it would take long.
+const MAX_CHARACTERS = 100
+
 /**
  * The word most like the one that was written, whatever its case and underscores.
  *
@@ -10,6 +13,7 @@
  * ```
  */
 export function nearestWord(written: string, words: Iterable<string>): string | undefined {
+  if (written.length > MAX_CHARACTERS) return undefined
   let nearest: string | undefined
   let least = Math.max(2, Math.floor(written.length / 3)) + 1
   for (const word of words) {

@@ -3,9 +3,13 @@
  * What happens on the way is told here by the kind of gateway; whoever watches is told by `onPhase`.
  */
 import { AuthenticationError, BootstrapError, HostKeyError, HostNotFoundError, type Phase } from '../errors.js'
+import { asError } from '../thrown.js'
+import { checkMs, monotonicMs } from '../timer.js'
 import type { Connecting, Prompt, Question } from '../transports/connecting.js'
 import { Countdown } from './countdown.js'
 import { timeoutFault } from './end.js'
+import type { Trace } from './trace.js'
+import { watch } from './watching.js'
 
 /** One step of a gateway on its way to a worker. The last one has the phase `ready`, or an error. */
 export interface PhaseEvent {
@@ -37,6 +41,7 @@ export interface OpeningOptions {
   readonly timeoutMs?: number | undefined
   readonly prompt?: Prompt | undefined
   readonly onPhase?: OnPhase | undefined
+  readonly trace?: Trace | undefined
 }
 
 const CONNECT_TIMEOUT_MS = 15_000
@@ -44,7 +49,7 @@ const CONNECT_TIMEOUT_MS = 15_000
 /** One gateway's way. It has ended when the worker is there or the gateway has ended, and tells nothing after that. */
 export class Opening implements Connecting {
   readonly #options: OpeningOptions
-  readonly #began = performance.now()
+  readonly #began = monotonicMs()
   readonly #abort = new AbortController()
   readonly #countdown: Countdown
   #giveUp: (fault: Error) => void = () => undefined
@@ -59,6 +64,7 @@ export class Opening implements Connecting {
   constructor(options: OpeningOptions) {
     this.#options = options
     const timeoutMs = options.timeoutMs ?? CONNECT_TIMEOUT_MS
+    checkMs('timeout', timeoutMs)
     this.#countdown = new Countdown(timeoutMs, () =>
       this.#fail(timeoutFault({ phase: this.#phase, detail: this.#detail, stuck: this.#stuck }, timeoutMs)),
     )
@@ -123,7 +129,7 @@ export class Opening implements Connecting {
     try {
       return await Promise.race([prompt(question, { gateway, signal: this.signal }), givenUp])
     } catch (error) {
-      this.#fail(error instanceof Error ? error : new Error(String(error)))
+      this.#fail(asError(error))
       return undefined
     } finally {
       this.signal.removeEventListener('abort', stopWaiting)
@@ -167,18 +173,8 @@ export class Opening implements Connecting {
   }
 
   #tell(step: Pick<PhaseEvent, 'phase' | 'detail' | 'error'>): void {
-    try {
-      this.#options.onPhase?.({
-        gateway: this.#options.gateway,
-        ...step,
-        elapsedMs: performance.now() - this.#began,
-      })
-    } catch (error) {
-      // A fault of the watcher's is not the gateway's: it surfaces where faults of event listeners do.
-      queueMicrotask(() => {
-        throw error
-      })
-    }
+    this.#options.trace?.phase(step.phase, step.detail, step.error)
+    watch(this.#options.onPhase, { gateway: this.#options.gateway, ...step, elapsedMs: monotonicMs() - this.#began })
   }
 }
 

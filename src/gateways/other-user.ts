@@ -1,21 +1,26 @@
 /** Gateways with the rights of another user of the same machine: `sudo=root`, `su=ci`. */
 import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
-import { AuthenticationError, XSpecError } from '../errors.js'
+import { AuthenticationError } from '../errors.js'
 import { openAsking } from '../transports/asking.js'
 import { ConnectFault, type Question } from '../transports/connecting.js'
 import type { Origin } from '../transports/origin.js'
 import type { TransportEnd } from '../transports/transport.js'
+import { tellOfZombies } from './first-process.js'
+import { withoutValues } from './hidden-variables.js'
 import type { GatewayKind, KindContext, Opened } from './kind.js'
 import { missingProgram, quoted } from './program-fault.js'
 import { remotePython, remoteWords } from './remote-python.js'
+import { laterVariables } from './variables.js'
 import type { XSpec } from './xspec.js'
+import { checkName } from './xspec-keys.js'
 
 export const sudo: GatewayKind = {
   key: 'sudo',
   summary: 'another user of this machine, by sudo',
   open: (spec, context) => {
-    const user = userOf('sudo', spec.sudo)
+    const { sudo: user = '' } = spec
+    checkName('sudo', user, 'user', spec.shown)
     const { argv, tried } = remoteWords(spec, context.loaderLine)
     // In the prompt %p is whose password it is, %h the host.
     const mark = `tendril-${randomBytes(8).toString('hex')}`
@@ -39,7 +44,8 @@ export const su: GatewayKind = {
   key: 'su',
   summary: 'another user of this machine, by su',
   open: (spec, context) => {
-    const user = userOf('su', spec.su)
+    const { su: user = '' } = spec
+    checkName('su', user, 'user', spec.shown)
     const { tried } = remotePython(spec, context.loaderLine)
     // Where -s is refused the login shell gets the line, which all of them can read.
     const words = (line: string): string[] => ['su', '-s', '/bin/sh', '-c', line, user]
@@ -74,6 +80,7 @@ interface Change {
 }
 
 function openAs(user: string, spec: XSpec, { origin, connecting }: KindContext, change: Change): Opened {
+  tellOfZombies(origin)
   const [program = ''] = change.words
   // In two halves, so that it is not in what the program quotes of its command line.
   const halves = [randomBytes(8).toString('hex'), randomBytes(8).toString('hex')]
@@ -88,21 +95,16 @@ function openAs(user: string, spec: XSpec, { origin, connecting }: KindContext, 
         refusal(
           `${program} asked for the ${text} (${from}), and nobody answered. Give a prompt, ${change.withoutPassword}, or log in as ${user}`,
         ),
-      refused: (end, said) => refusedBy(program, user, origin, { end, said }),
+      refused: (end, said) => refusedBy(program, user, origin, { end, said: withoutValues(said, spec.env) }),
       onStarted: () => connecting.enter('python', spec.python),
     },
     connecting,
   )
-  return { transport, tried: [...change.words, ...change.tried] }
+  return { transport, tried: [...change.words, ...change.tried], variables: laterVariables(spec.env) }
 }
 
 function byHand(program: string, user: string): string {
   return `Try it by hand: ${program} ${program === 'sudo' ? '-u ' : ''}${user}`
-}
-
-function userOf(key: string, user = ''): string {
-  if (/^[^-\s][^\s]*$/.test(user)) return user
-  throw new XSpecError(`"${key}=${user}" names no user; write ${key}=NAME`)
 }
 
 function nameOf(user: string, { origin }: KindContext): string {
@@ -115,9 +117,9 @@ function passwordOf(from: string): Question {
 
 /** What stands at the end, when it looks like a question; the beginning of a complaint does not. */
 function promptIn(said: string): string | undefined {
-  const line = said.slice(said.lastIndexOf('\n') + 1)
-  const [, text] = /^(.*\S)\s*[:?：]\s*$/.exec(line) ?? []
-  return text === undefined || /^(sudo|su)$/.test(text) ? undefined : text
+  const line = said.slice(said.lastIndexOf('\n') + 1).trimEnd()
+  const text = /[:?：]$/.test(line) ? line.slice(0, -1).trimEnd() : ''
+  return ['', 'sudo', 'su'].includes(text) ? undefined : text
 }
 
 const advices: readonly (readonly [RegExp, string])[] = [

@@ -29,8 +29,9 @@ const QUOTED_CHARACTERS = 300
 /** What a program said, on one line, to be quoted; without its middle when it is long, as where sudo repeats its command line. */
 export function quoted(said: string): string {
   const line = said
-    .trim()
-    .split(/\s*\n\s*/)
+    .split('\n')
+    .map((part) => part.trim())
+    .filter(Boolean)
     .join(' ')
   const half = QUOTED_CHARACTERS / 2
   return JSON.stringify(line.length <= QUOTED_CHARACTERS ? line : `${line.slice(0, half)} … ${line.slice(-half)}`)

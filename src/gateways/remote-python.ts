@@ -4,6 +4,7 @@
  */
 import { XSpecError } from '../errors.js'
 import { splitWords } from '../transports/shell-words.js'
+import { variablesAtStart } from './variables.js'
 import type { XSpec } from './xspec.js'
 
 /** What is looked for when no `python=` is given, best first. */
@@ -43,7 +44,8 @@ export interface RemoteCommand {
 }
 
 /**
- * The command for a spec: the words of `python=`, else the first Python there is; with the variables of `env:` set.
+ * The command for a spec: the words of `python=`, else the first Python there is; with those variables of `env:` set that are read at
+ * the start. The others are for the worker to set.
  *
  * It exits with code 127 and one line on stderr when there is none.
  */
@@ -73,7 +75,7 @@ export function remoteWords(spec: PythonKeys, loaderLine: string): RemoteWords {
   const words = wordsOf(spec)
   const line = leaveGroup + loaderLine
   if (words.length === 0) return { argv: ['sh', '-c', scriptLines(spec, words, line).join(';')], tried: names }
-  const variables = Object.entries(spec.env).map(([name, value]) => `${name}=${value}`)
+  const variables = Object.entries(variablesAtStart(spec.env)).map(([name, value]) => `${name}=${value}`)
   return { argv: [...(variables.length > 0 ? ['env', ...variables] : []), ...words, '-c', line], tried: words }
 }
 
@@ -90,12 +92,12 @@ function scriptLines(
   { waits = false }: ScriptOptions = {},
 ): string[] {
   const start = (python: string): string => {
-    const command = `${python} -c ${quote(line)}`
+    const command = `${python} -c ${shellWord(line)}`
     return waits ? `{ ${command};exit $?;}` : `exec ${command}`
   }
   return [
-    ...Object.entries(env).flatMap(([name, value]) => assign(name, value)),
-    ...(words.length > 0 ? [start(words.map(quote).join(' '))] : search(start)),
+    ...Object.entries(variablesAtStart(env)).flatMap(([name, value]) => assign(name, value)),
+    ...(words.length > 0 ? [start(words.map(shellWord).join(' '))] : search(start)),
   ]
 }
 
@@ -115,12 +117,12 @@ function search(start: (python: string) => string): string[] {
 function assign(name: string, value: string): string[] {
   // A command substitution loses the line feeds at its end.
   return value.endsWith('\n')
-    ? [`${name}=${quote(`${value}.`)}`, `${name}=\${${name}%.}`, `export ${name}`]
-    : [`${name}=${quote(value)}`, `export ${name}`]
+    ? [`${name}=${shellWord(`${value}.`)}`, `${name}=\${${name}%.}`, `export ${name}`]
+    : [`${name}=${shellWord(value)}`, `export ${name}`]
 }
 
-/** A word for sh that has no single quote in it, nor anything that csh or fish would take for its own inside of single quotes. */
-function quote(word: string): string {
+/** @internal A word for sh that has no single quote in it, nor anything that csh or fish would take for its own inside of single quotes. */
+export function shellWord(word: string): string {
   if (/^[\w@%+=:,./-]+$/.test(word)) return word
   if (/^[\x20-\x7e]*$/.test(word) && !/["'$\\`!]/.test(word)) return `"${word}"`
   const octal = Array.from(Buffer.from(word), (byte) => `\\0${byte.toString(8).padStart(3, '0')}`).join('')

@@ -21,10 +21,10 @@ export interface Place {
   /** The same for people. */
   readonly address: string
   readonly isTls: boolean
-  /** The only certificate that is trusted; that of `fingerprint=` when absent. */
-  readonly fingerprint?: string | undefined
+  /** The only certificate that is trusted. */
+  readonly fingerprint: string | undefined
   /** What is to be agreed upon before the handshake. */
-  readonly upgrade?: ((stream: Duplex, signal: AbortSignal) => Promise<Duplex>) | undefined
+  readonly upgrade: ((stream: Duplex, signal: AbortSignal) => Promise<Duplex>) | undefined
 }
 
 /** A server that must be started first. */
@@ -53,7 +53,7 @@ interface Credentials {
 export function openAtServer(spec: XSpec, place: Place | PlaceToBe, context: KindContext): Opened {
   const token = spec.insecure || 'find' in place ? undefined : readToken(spec.tokenFile)
   if (!isEncrypted(place, spec) && (spec.ca ?? spec.fingerprint) !== undefined)
-    throw new XSpecError(`ca= and fingerprint= are for TLS, which "${spec}" does not ask for; add the key tls`)
+    throw new XSpecError(`ca= and fingerprint= are for TLS, which "${spec.shown}" does not ask for; add the key tls`)
   const python = spec.python === undefined ? null : splitWords(spec.python)
   const ca = spec.ca === undefined ? undefined : readCa(spec.ca)
   const request = { python, loader: context.loaderLine, env: spec.env }
@@ -81,7 +81,7 @@ function isEncrypted(place: Place | PlaceToBe, spec: XSpec): boolean {
 
 async function reach(
   spec: XSpec,
-  { hostname, port, address, isTls, fingerprint = spec.fingerprint, upgrade }: Place,
+  { hostname, port, address, isTls, fingerprint, upgrade }: Place,
   { token, ca }: Credentials,
   request: StartRequest,
   { connecting, origin }: KindContext,

@@ -1,4 +1,5 @@
 /** Gateways on nodes that Slurm grants: `slurm=main`, `8*slurm=main//nodes=2//time=10m`, `slurm=main//via=login`. */
+import { setImmediate } from '../timer.js'
 import type { Connecting } from '../transports/connecting.js'
 import { openDeferred, type Reached } from '../transports/deferred.js'
 import type { Origin } from '../transports/origin.js'
@@ -8,6 +9,7 @@ import type { JobRequest } from '../transports/slurm/job.js'
 import { openStep } from '../transports/slurm/step.js'
 import type { GatewayKind, KindContext } from './kind.js'
 import { remotePython } from './remote-python.js'
+import { laterVariables } from './variables.js'
 import type { XSpec } from './xspec.js'
 
 export const slurm: GatewayKind = {
@@ -21,7 +23,7 @@ export const slurm: GatewayKind = {
       address: `Slurm partition ${request.partition}`,
       open: (signal) => sitDown(spec, request, argv, context, signal),
     })
-    return { transport, tried: ['srun', ...tried] }
+    return { transport, tried: ['srun', ...tried], variables: laterVariables(spec.env) }
   },
 }
 

@@ -10,6 +10,7 @@ export const socket: GatewayKind = {
   open: (spec, context) => {
     if (spec.installvia !== undefined) return openInstalled(spec, context.gatewayFor('installvia'), context)
     const place = readAddress(spec.socket ?? '')
-    return openAtServer(spec, { ...place, isTls: spec.tls }, context)
+    const { tls, fingerprint } = spec
+    return openAtServer(spec, { ...place, isTls: tls, fingerprint, upgrade: undefined }, context)
   },
 }

@@ -3,6 +3,7 @@
  * one supervisor there, a worker like any other that no group knows: a host's MaxSessions is a limit that is learned, not hit.
  */
 import { BootstrapError, TendrilError } from '../errors.js'
+import { Timer } from '../timer.js'
 import type { Connecting } from '../transports/connecting.js'
 import type { Reached } from '../transports/deferred.js'
 import { openEnded } from '../transports/ended.js'
@@ -17,7 +18,7 @@ import { Supervisor } from './ssh-supervisor.js'
 
 // sshd allows ten (MaxSessions): one is the supervisor's, and one is left to the user.
 const DIRECT_SESSIONS = 8
-// Long enough for gateways that are opened one after the other, and too short to be met by whoever looks what we left behind.
+// Long enough to serve gateways that are opened in a row, short enough that nobody finds an idle connection.
 const IDLE_MS = 1000
 
 /** An interpreter to be started on a host. */
@@ -40,7 +41,7 @@ export class SshHost {
   #maxSessions = DIRECT_SESSIONS
   #supervisor: Supervisor | undefined
   #carried = 0
-  #idle: NodeJS.Timeout | undefined
+  #idle: Timer | undefined
 
   /** @param onIdle - Called when it has had no gateway for long. */
   constructor(host: ResolvedHost, engine: SshEngine, onIdle: () => void) {
@@ -142,7 +143,7 @@ export class SshHost {
   }
 
   async #startBeside(lease: Lease, worker: WorkerCommand, connecting: Connecting): Promise<Reached> {
-    clearTimeout(this.#idle)
+    this.#idle?.stop()
     this.#carried++
     const leave = (): void => {
       if (--this.#carried === 0) this.#endWhenIdle()
@@ -193,12 +194,11 @@ export class SshHost {
   }
 
   #endWhenIdle(): void {
-    this.#idle = setTimeout(() => {
+    this.#idle = new Timer(IDLE_MS, () => {
       const supervisor = this.#supervisor
       this.#forget(supervisor)
       supervisor?.end()
-    }, IDLE_MS)
-    this.#idle.unref()
+    }).unref()
   }
 }
 
@@ -207,7 +207,7 @@ export function isRefusal(error: unknown): boolean {
   return error instanceof SessionRefused
 }
 
-/** The interpreter of a supervisor came to an end to which the worker's would have come in its place. */
+/** The supervisor's interpreter ended as the worker's would have. */
 function lastWordsOf(error: unknown, address: string): Transport | undefined {
   if (!(error instanceof BootstrapError)) return undefined
   const { exitCode, signal, noise: stdout, stderrTail: stderr, cause } = error

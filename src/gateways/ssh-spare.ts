@@ -2,6 +2,7 @@
  * A session that was opened ahead of need: a shell there waits for a line that says what to become. To a gateway that takes
  * it, opening costs one round trip, and none of the time in which the host starts a session.
  */
+import { queueMicrotask, Timer } from '../timer.js'
 import type { Connecting } from '../transports/connecting.js'
 import type { SshConnection } from '../transports/ssh/connection.js'
 import type { Transport, TransportEnd, TransportEvents } from '../transports/transport.js'
@@ -74,8 +75,8 @@ export class SpareSession implements Transport {
   /** Nobody will need it. */
   end(): void {
     this.#transport.endInput() // its shell waits for nothing else
-    const timer = setTimeout(() => this.#transport.kill('SIGKILL'), LEAVE_MS).unref()
-    void this.ended.then(() => clearTimeout(timer))
+    const timer = new Timer(LEAVE_MS, () => this.#transport.kill('SIGKILL')).unref()
+    void this.ended.then(() => timer.stop())
   }
 
   start(events: TransportEvents): void {

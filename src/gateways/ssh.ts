@@ -12,6 +12,7 @@ import type { GatewayKind, KindContext, Opened } from './kind.js'
 import { remotePython } from './remote-python.js'
 import { isRefusal, SshHost } from './ssh-host.js'
 import { SpareEnded } from './ssh-spare.js'
+import { laterVariables } from './variables.js'
 import type { XSpec } from './xspec.js'
 
 export const ssh: GatewayKind = {
@@ -66,7 +67,7 @@ function openOn(
       return true
     },
   })
-  return { transport, tried: ['ssh', destination, ...tried] }
+  return { transport, tried: ['ssh', destination, ...tried], variables: laterVariables(spec.env) }
 }
 
 async function findHost(
@@ -79,7 +80,7 @@ async function findHost(
   const resolved = await resolveHost(await target(), { signal: connecting.signal })
   const engine = await engineFor(resolved, spec.engine, origin)
   const hosts = hostsFrom(origin)
-  const key = JSON.stringify([engine.name, engine.name === 'ssh2' ? identityOf(resolved) : resolved])
+  const key = JSON.stringify([engine.name, engine.name === 'openssh' ? resolved : identityOf(resolved)])
   const known = hosts.get(key)
   if (known !== undefined) return known
   const host = new SshHost(resolved, engine, () => {
@@ -94,11 +95,17 @@ function identityOf({ destination, sshArguments, ...identity }: ResolvedHost): P
   return identity
 }
 
-/** ssh2, unless the user wants the other, or only that can do what is configured, or a master of the user's is waiting. */
+/** ssh2 as far as that goes, unless the user wants one, or only OpenSSH can do what is configured, or a master of the user's is waiting. */
 async function engineFor(host: ResolvedHost, wanted: XSpec['engine'], origin: Origin): Promise<SshEngine> {
   const needsOpenSsh = host.needsOpenSsh !== undefined || (origin === here && isSocket(host.controlPath))
-  if ((wanted ?? (needsOpenSsh ? 'openssh' : 'ssh2')) === 'ssh2')
-    return (await import('../transports/ssh/ssh2-engine.js')).ssh2EngineFrom(origin)
+  const name = wanted ?? (needsOpenSsh ? 'openssh' : origin === here ? 'either' : 'ssh2')
+  if (name === 'either') return (await import('../transports/ssh/either-engine.js')).eitherEngine()
+  if (name === 'ssh2' && host.forbidsSsh2 !== undefined)
+    throw unreachable(
+      'connect',
+      `${host.destination} is not for ssh2, which would pass over ${host.forbidsSsh2} of your ssh configuration. Leave engine=ssh2 away`,
+    )
+  if (name === 'ssh2') return (await import('../transports/ssh/ssh2-engine.js')).ssh2EngineFrom(origin)
   if (origin === here) return (await import('../transports/ssh/openssh-engine.js')).opensshEngine
   throw unreachable(
     'connect',

@@ -4,8 +4,13 @@
  */
 
 import { createRequire } from 'node:module'
+import { types } from 'node:util'
 import type { SuperJSON, SuperJSONResult } from 'superjson'
-import { setJavaScriptCodec } from '../protocol/codec.js'
+import { dumps, loads, setJavaScriptCodec } from '../protocol/codec.js'
+import { isBranded } from '../protocol/realms.js'
+import { isError, isErrorFields, markErrorFields, revive } from './js-errors.js'
+import { Closed, checkPattern, GraphCopy } from './js-graph.js'
+import { isUrl } from './urls.js'
 
 /** How instances of a class of yours travel; what {@link registerJSValue} takes. */
 export interface JSValueType<T extends object> {
@@ -21,13 +26,31 @@ export interface JSValueType<T extends object> {
 /** What `JSON.parse` gives. */
 export type JsonValue = string | number | boolean | null | JsonValue[] | { [key: string]: JsonValue }
 
-/** Longer patterns are refused: what comes back from a worker must not choose how long a match takes. */
-const MAX_PATTERN = 1000
 /** Errors and the like are shallow, and superjson recurses. */
 const MAX_DEPTH = 200
+const typedArrays = [
+  Int8Array,
+  Uint8ClampedArray,
+  Int16Array,
+  Uint16Array,
+  Int32Array,
+  Uint32Array,
+  Float32Array,
+  Float64Array,
+  BigInt64Array,
+  BigUint64Array,
+]
 
-const registered: ((value: unknown) => boolean)[] = []
+const pythonValue: JSValueType<object> = {
+  name: 'PythonValue', // a tuple, a Decimal: as on the wire
+  isApplicable: (value): value is object => hasFields(value) && isBranded(value),
+  serialize: (value) => toBase64(dumps(value)),
+  deserialize: (text) => loads(fromBase64(String(text))) as object, // a float is a number by then, which does as well
+}
+const registered: { readonly isApplicable: (value: unknown) => boolean }[] = []
 let instance: SuperJSON | undefined
+/** Where modules of its kind cannot be required (--no-experimental-require-module), it is there from the start. */
+const ahead = process.features.require_module === false ? await import('superjson') : undefined
 
 /** Lets URLs, regular expressions, errors and registered classes be sent. Costs nothing until one is. */
 export function useSuperjson(): void {
@@ -51,20 +74,39 @@ export function useSuperjson(): void {
  * ```
  */
 export function registerJSValue<T extends object>(type: JSValueType<T>): void {
-  registered.push(type.isApplicable)
-  const { name, isApplicable, serialize, deserialize } = type
-  superjson().registerCustom<T, JsonValue>({ isApplicable, serialize: (value) => serialize(value), deserialize }, name)
+  registered.push(type)
+  registerClosed(superjson(), type)
+}
+
+function registerClosed<T extends object>(codec: SuperJSON, type: JSValueType<T>): void {
+  codec.registerCustom<unknown, JsonValue>(
+    {
+      isApplicable: (closed): closed is Closed => closed instanceof Closed && closed.type === type,
+      serialize: (closed) =>
+        closed instanceof Closed && type.isApplicable(closed.value) ? type.serialize(closed.value) : null,
+      deserialize: (json) => type.deserialize(json),
+    },
+    type.name,
+  )
 }
 
 function isCarried(value: unknown): boolean {
-  const isKnown = value instanceof URL || value instanceof RegExp || value instanceof Error
-  return isKnown || registered.some((isApplicable) => isApplicable(value))
+  return (
+    isUrl(value) ||
+    types.isRegExp(value) ||
+    isError(value) ||
+    registered.some(({ isApplicable }) => isApplicable(value))
+  )
+}
+
+function typeOf(value: object): object | undefined {
+  return [...registered, pythonValue].find(({ isApplicable }) => isApplicable(value))
 }
 
 /** An instance of our own: what others register with the default one is none of the workers' business. */
 function superjson(): SuperJSON {
   if (instance === undefined) {
-    const loaded: typeof import('superjson') = createRequire(import.meta.url)('superjson')
+    const loaded: typeof import('superjson') = ahead ?? createRequire(import.meta.url)('superjson')
     instance = new loaded.SuperJSON({ dedupe: true })
     registerBuiltins(instance)
   }
@@ -74,7 +116,7 @@ function superjson(): SuperJSON {
 function registerBuiltins(codec: SuperJSON): void {
   codec.registerCustom<RegExp, string[]>(
     {
-      isApplicable: (value) => value instanceof RegExp,
+      isApplicable: types.isRegExp,
       serialize: ({ source, flags }) => [source, flags],
       deserialize: ([source = '', flags = '']) => makeRegExp(source, flags),
     },
@@ -82,77 +124,52 @@ function registerBuiltins(codec: SuperJSON): void {
   )
   // superjson writes a Buffer in a form that it cannot read, and other bytes as lists of numbers.
   codec.registerCustom<Uint8Array, string>(
-    {
-      isApplicable: (value) => value instanceof Uint8Array,
-      serialize: (bytes) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64'),
-      deserialize: (text) => new Uint8Array(Buffer.from(text, 'base64')),
-    },
+    { isApplicable: (value) => value instanceof Uint8Array, serialize: toBase64, deserialize: fromBase64 },
     'bytes',
   )
-  codec.registerCustom<Error, JsonValue>(
+  codec.registerCustom<ArrayBufferView, string[]>(
     {
-      isApplicable: (value) => value instanceof Error,
-      serialize: (error) => errorFields(error) as JsonValue, // superjson walks what an error gives, whatever its types say
-      deserialize: makeError,
+      isApplicable: ArrayBuffer.isView,
+      serialize: (array) => [Object.prototype.toString.call(array).slice(8, -1), toBase64(array)],
+      deserialize: ([kind = '', text = '']) => makeTypedArray(kind, text),
     },
+    'JSArray',
+  )
+  codec.registerCustom<object, JsonValue>(
+    { isApplicable: isErrorFields, serialize: (fields) => fields as JsonValue, deserialize: readErrorFields }, // superjson walks what it is given, whatever its types say
     'JSError',
   )
+  registerClosed(codec, pythonValue)
+}
+
+function toBase64(bytes: ArrayBufferView): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64')
+}
+
+function fromBase64(text: string): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(Buffer.from(text, 'base64'))
+}
+
+function makeTypedArray(kind: string, text: string): ArrayBufferView {
+  const Class = typedArrays.find(({ name }) => name === kind)
+  if (Class === undefined) throw new Error(`it holds a ${kind}, which is no typed array`)
+  return new Class(fromBase64(text).buffer)
+}
+
+function readErrorFields(fields: JsonValue): object {
+  if (!hasFields(fields)) throw new Error('it holds an error without fields')
+  return markErrorFields(fields)
 }
 
 function makeRegExp(source: string, flags: string): RegExp {
-  if (source.length > MAX_PATTERN) throw new Error(`a regular expression is longer than ${MAX_PATTERN} characters`)
+  checkPattern(source)
   return new RegExp(source, flags)
 }
 
-const errorClasses = [Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError]
-
-/** What of an error is worth a journey; the stack is of this process and stays here. */
-function errorFields(error: Error): Record<string, unknown> {
-  const cause = 'cause' in error ? { cause: error.cause } : {}
-  const errors = error instanceof AggregateError ? { errors: error.errors } : {}
-  return { name: error.name, message: error.message, ...cause, ...errors, own: { ...error } }
-}
-
-function makeError(fields: unknown): Error {
-  if (typeof fields !== 'object' || fields === null) throw new Error('it holds an error without fields')
-  const { name, message, errors, own }: { name?: unknown; message?: unknown; errors?: unknown; own?: unknown } = fields
-  const Class = errorClasses.find((candidate) => candidate.name === name) ?? Error
-  const options = 'cause' in fields ? { cause: fields.cause } : {}
-  const error = Array.isArray(errors)
-    ? new AggregateError(errors, String(message), options)
-    : new Class(String(message), options)
-  if (error.name !== name) define(error, 'name', String(name), false)
-  for (const [key, value] of Object.entries(own ?? {})) define(error, key, value, true)
-  define(error, 'stack', `${error.name}: ${error.message}`, false)
-  return error
-}
-
-function define(error: Error, key: string, value: unknown, enumerable: boolean): void {
-  Object.defineProperty(error, key, { value, enumerable, writable: true, configurable: true })
-}
-
 function stringify(value: object): string {
-  assertCarried(value, new Set())
-  return superjson().stringify(value)
-}
-
-/** superjson writes what it does not know as `{}`; nothing may get lost like that. */
-function assertCarried(value: unknown, seen: Set<unknown>): void {
-  if (typeof value === 'function' || typeof value === 'symbol') throw new Error(`a ${typeof value} has no wire type.`)
-  if (typeof value !== 'object' || value === null || seen.has(value)) return
-  seen.add(value)
-  for (const member of membersOf(value)) assertCarried(member, seen)
-}
-
-function membersOf(value: object): Iterable<unknown> {
-  if (value instanceof Error) return Object.values(errorFields(value))
-  if (value instanceof Map) return [...value.keys(), ...value.values()]
-  if (value instanceof Set || Array.isArray(value)) return value
-  if (Object.getPrototypeOf(value) === Object.prototype) return Object.values(value)
-  const isKnown = isCarried(value) || value instanceof Date || ArrayBuffer.isView(value)
-  if (!isKnown)
-    throw new Error(`${value.constructor?.name ?? 'an object'} has no wire type inside of what superjson carries.`)
-  return []
+  const document = superjson().serialize(new GraphCopy(typeOf).of(value))
+  checkDepth(document, MAX_DEPTH) // what is deeper could not come back
+  return JSON.stringify(document)
 }
 
 function parse(document: string): unknown {
@@ -164,7 +181,7 @@ function parse(document: string): unknown {
   checkDepth(result, MAX_DEPTH)
   checkAnnotations(result['meta']['values'])
   const checked: SuperJSONResult = { json: result['json'] as JsonValue, meta: result['meta'] } // it is from JSON.parse
-  return superjson().deserialize(checked, { inPlace: true })
+  return revive(superjson().deserialize(checked, { inPlace: true }))
 }
 
 function hasFields(value: unknown): value is Record<string, unknown> {
@@ -173,7 +190,7 @@ function hasFields(value: unknown): value is Record<string, unknown> {
 
 function checkDepth(value: unknown, left: number): void {
   if (!hasFields(value)) return
-  if (left === 0) throw new Error(`it is nested deeper than ${MAX_DEPTH}`)
+  if (left === 0) throw new Error(`it is nested deeper than ${MAX_DEPTH}.`)
   for (const member of Object.values(value)) checkDepth(member, left - 1)
 }
 

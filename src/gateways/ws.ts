@@ -7,6 +7,7 @@ import { bootstrapSize } from './bootstrap.js'
 import type { GatewayKind } from './kind.js'
 import { openAtServer, type Place } from './server.js'
 import type { XSpec } from './xspec.js'
+import { checkName } from './xspec-keys.js'
 
 export const ws: GatewayKind = {
   key: 'ws',
@@ -33,12 +34,14 @@ function parsePlace(spec: XSpec): Place {
   if (spec.insecure)
     throw new XSpecError('"insecure" is for servers of execnet, which have no WebSockets; leave it out')
   const hostname = url.hostname.replace(/^\[|\]$/g, '')
+  checkName('ws', hostname, 'host', spec.shown)
   const options = { path: url.pathname + url.search, host: url.host, isExposed: !isTls && !isLoopback(hostname) }
   return {
     hostname,
     port: Number(url.port) || (isTls ? 443 : 80),
     address: `${url.protocol}//${url.host}${url.pathname === '/' ? '' : url.pathname}`,
     isTls,
+    fingerprint: spec.fingerprint,
     upgrade: (stream, signal) => openWebSocket(stream, options, signal),
   }
 }

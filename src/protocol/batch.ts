@@ -3,8 +3,8 @@
  * framing and reading each alone would be most of what it costs. Only what cannot change meanwhile may wait here.
  */
 import { encode, PORTABLE_PROTOCOL } from './codec.js'
-import { Kind } from './frames.js'
-import type { Lane } from './lane.js'
+import type { Endpoint } from './endpoint.js'
+import { ITEM_OVERHEAD, Kind } from './frames.js'
 
 /** An item that is a value and not a reference: what it is when it leaves is what it was when it was sent. */
 export type Scalar = number | boolean | string | null | undefined
@@ -28,11 +28,11 @@ export function isScalar(item: unknown): item is Scalar {
 
 /** The scalars of one channel that have been sent and not been encoded yet. */
 export class Batch {
-  readonly lane: Lane
+  readonly endpoint: Endpoint
   readonly #items: Scalar[] = []
 
-  constructor(lane: Lane) {
-    this.lane = lane
+  constructor(endpoint: Endpoint) {
+    this.endpoint = endpoint
   }
 
   /** Whether it is time to encode them. */
@@ -42,7 +42,7 @@ export class Batch {
 
   /** Takes an item that the window has room for. */
   add(item: Scalar): void {
-    this.lane.countStarted(0)
+    this.endpoint.countSent(ITEM_OVERHEAD)
     this.#items.push(item)
   }
 
@@ -51,7 +51,7 @@ export class Batch {
     const isAlone = this.#items.length === 1
     const payload = encode(isAlone ? this.#items[0] : this.#items, { protocol: PORTABLE_PROTOCOL })
     const size = payload.reduce((sum, part) => sum + part.length, 0)
-    this.lane.countPayload(size)
+    this.endpoint.countSent(size)
     return { kind: isAlone ? Kind.DATA : Kind.BATCH, payload, size }
   }
 }

@@ -1,48 +1,58 @@
 /**
- * The sans-io state of one gateway link: bytes in, events out; calls in, bytes out (PROTOCOL.md §2 to §5). It knows no
- * clock, no promise and no transport: whoever owns it feeds `receive` and writes what `takeOutgoing` returns.
- * The controller's side; `bootstrap.py` holds the worker's in `Worker`.
+ * The sans-io state of one gateway link: bytes in, events out; calls in, bytes out (PROTOCOL.md §2 to §5). It knows no clock, no
+ * promise and no transport: whoever owns it feeds `receive` and writes what `takeOutgoing` returns. `bootstrap.py` holds the worker's side.
  */
 import { ProtocolError } from '../errors.js'
-import type { Scalar } from './batch.js'
+import { isScalar } from './batch.js'
 import type { ConnectionEvents } from './connection-events.js'
-import { FrameReader, joinPieces } from './frame-reader.js'
-import { encodeFrame, encodeUint32, Flag, FRAGMENT_BYTES, Kind, WINDOW_BYTES } from './frames.js'
-import { Lane, type LaneLimits, type Outbound } from './lane.js'
+import { Endpoint, type EndpointLink } from './endpoint.js'
+import { FrameReader, joinPieces, sizeOf } from './frame-reader.js'
+import { decodeUint32, encodeFrame, encodeUint32, Flag, FRAGMENT_BYTES, Kind } from './frames.js'
+import { Held } from './held.js'
+import type { MakeError } from './receiver.js'
+import { MAX_ITEM_BYTES } from './too-long.js'
 import { Turns } from './turns.js'
-import { encodeWholeBytes, LENGTH_BYTES } from './whole-bytes.js'
+
+// Control frames of ours that wait for a worker that does not read: a worker that is well reads them as they come.
+const MAX_UNREAD = 200_000
 
 /** Bounds that a connection keeps; each has a default. */
 export interface ConnectionLimits {
-  /** Bytes of an item that arrives; 2 GiB. */
+  /** Bytes of an item that arrives; 1 GiB. One that has more is let go, and told as such. */
   readonly maxItemBytes?: number
   /** Channels that are open at the same time; 65,536. */
   readonly maxChannels?: number
+  /** Bytes that nobody has taken; unlimited. */
+  readonly maxHeldBytes?: number
 }
 
-const MAX_ITEM_BYTES = 2 ** 31
-const MAX_CHANNELS = 65_536
+/** How items are encoded, and decoded when somebody takes them. */
+export type ItemCodec = Pick<EndpointLink, 'encode' | 'decode'>
 
 /** One link, from the controller's end. */
 export class Connection {
+  /** What has arrived and nobody has taken. */
+  readonly held: Held
   readonly #events: ConnectionEvents
   readonly #reader: FrameReader
-  readonly #lanes = new Map<number, Lane>()
+  readonly #endpoints = new Map<number, Endpoint>()
   readonly #turns = new Turns()
-  readonly #laneLimits: LaneLimits
+  readonly #link: EndpointLink
   readonly #maxChannels: number
   #nextId = 1
   #nextRequest = 1
-  #chunk = 0
+  #awaitsHello: boolean
 
-  constructor(events: ConnectionEvents, marker?: string, limits: ConnectionLimits = {}) {
+  constructor(events: ConnectionEvents, codec: ItemCodec, marker?: string, limits: ConnectionLimits = {}) {
     this.#events = events
     this.#reader = new FrameReader(
       (kind, flags, channel, pieces) => this.#onFrame(kind, flags, channel, pieces),
       marker,
     )
-    this.#laneLimits = { windowBytes: WINDOW_BYTES, maxItemBytes: limits.maxItemBytes ?? MAX_ITEM_BYTES }
-    this.#maxChannels = limits.maxChannels ?? MAX_CHANNELS
+    this.#maxChannels = limits.maxChannels ?? 65_536
+    this.held = new Held(limits.maxHeldBytes ?? Number.POSITIVE_INFINITY)
+    this.#awaitsHello = marker !== undefined
+    this.#link = this.#makeLink(codec, limits.maxItemBytes ?? MAX_ITEM_BYTES)
   }
 
   /** What arrived before the marker. */
@@ -50,9 +60,14 @@ export class Connection {
     return this.#reader.noise
   }
 
+  /** Bytes that an item may have. */
+  get maxItemBytes(): number {
+    return this.#link.maxItemBytes
+  }
+
   /** How many channels are not over yet. */
   get channelCount(): number {
-    return this.#lanes.size
+    return this.#endpoints.size
   }
 
   /**
@@ -61,7 +76,6 @@ export class Connection {
    * @throws {@link ProtocolError} when the peer breaks a rule: the connection is of no use afterwards.
    */
   receive(chunk: Uint8Array): void {
-    this.#chunk++
     this.#reader.push(chunk)
   }
 
@@ -76,14 +90,13 @@ export class Connection {
   }
 
   /**
-   * Opens a channel for the code in `payload` (PROTOCOL.md §4).
-   *
+   * Opens a channel for the code in `payload` (PROTOCOL.md §4), by an EXEC or, for a task of tendril's own, an ASIDE.
    * @throws RangeError when there are too many channels.
    */
-  exec(payload: readonly Uint8Array[]): number {
-    const lane = this.#addLane(this.#allocateId())
-    this.#sendFragments(Kind.EXEC, lane.id, joinPieces(payload))
-    return lane.id
+  exec(payload: readonly Uint8Array[], kind: typeof Kind.EXEC | typeof Kind.ASIDE = Kind.EXEC): Endpoint {
+    const endpoint = this.#add(this.#allocateId())
+    this.#sendFragments(kind, endpoint.id, joinPieces(payload))
+    return endpoint
   }
 
   /**
@@ -91,75 +104,32 @@ export class Connection {
    *
    * @throws RangeError when there are too many channels.
    */
-  open(): number {
-    const lane = this.#addLane(this.#allocateId())
-    this.#sendControl(encodeFrame(Kind.OPEN, 0, lane.id))
-    return lane.id
+  open(): Endpoint {
+    const endpoint = this.#add(this.#allocateId())
+    this.#sendControl(encodeFrame(Kind.OPEN, 0, endpoint.id))
+    return endpoint
   }
 
-  /** How many items of a channel, those sent last, no bytes that were taken have in full. */
-  unsent(channel: number): number {
-    return this.#lanes.get(channel)?.unsent ?? 0
+  /** The endpoint of a channel that is not over yet. */
+  endpoint(id: number): Endpoint | undefined {
+    return this.#endpoints.get(id)
   }
 
-  /** Sends a small item at once, when nothing stands before it; false when it is to be queued. Most items of a conversation are such. */
-  sendNow(channel: number, parts: readonly Uint8Array[]): boolean {
-    const lane = this.#lanes.get(channel)
-    const [part] = parts
-    if (lane === undefined || part === undefined || parts.length > 1 || !this.#turns.sendNow(lane, part)) return false
-    this.#events.onOutgoing()
-    return true
+  /** An endpoint of a channel that is over, for whoever comes upon a reference to it. */
+  goneEndpoint(id: number): Endpoint {
+    const endpoint = new Endpoint(id, this.#link)
+    endpoint.lose()
+    return endpoint
   }
 
-  /** As `sendNow`, for an item that may be encoded later: those of one turn share a frame. */
-  sendScalar(channel: number, item: Scalar): boolean {
-    const lane = this.#lanes.get(channel)
-    if (lane === undefined || !this.#turns.gather(lane, item)) return false
-    this.#events.onOutgoing()
-    return true
-  }
-
-  /**
-   * Queues an item. Its parts are not copied: they must stay as they are until `onDone` is called, which is when they have been
-   * written (see `takeOutgoing`), or with true when they never will be, because the channel or the link is over.
-   */
-  sendItem(
-    channel: number,
-    parts: readonly Uint8Array[],
-    onDone: (dropped?: boolean) => void,
-    kind: number = Kind.DATA,
-  ): void {
-    if (this.#lanes.get(channel)?.maySend) this.#enqueue(channel, kind, 0, parts, onDone)
-    else onDone(true)
-  }
-
-  /** As `sendItem`, for an item that is bytes alone. */
-  sendBytes(channel: number, bytes: Uint8Array, onDone: (dropped?: boolean) => void): void {
-    this.sendItem(channel, encodeWholeBytes(bytes), onDone, Kind.BYTES)
-  }
-
-  /** Says that no more items will be sent, behind those that were. */
-  sendEnd(channel: number): void {
-    if (this.#lanes.get(channel)?.maySend) this.#enqueue(channel, Kind.END, 0, [])
-  }
-
-  /** Closes a channel, behind the items that were sent on it; `reason` makes it an error for the peer. Twice is no error. */
-  close(channel: number, reason?: readonly Uint8Array[]): void {
-    if (this.#lanes.get(channel)?.mayClose !== true) return
-    this.#enqueue(channel, Kind.CLOSE, reason === undefined ? 0 : Flag.ERROR, reason ?? [])
-  }
-
-  /** Gives an item's window back, because it has been used or dropped. */
-  consume(channel: number, payloadBytes: number): void {
-    const due = this.#lanes.get(channel)?.consume(payloadBytes) ?? 0
-    if (due > 0) this.#sendControl(encodeFrame(Kind.CREDIT, 0, channel, encodeUint32(due)))
-  }
-
-  /** The link is gone: nothing that waits to be sent ever will be. */
-  dropAll(): void {
+  /** The link is gone: nothing that waits to be sent ever will be, and no item will follow. */
+  lose(makeError: MakeError): void {
+    const endpoints = [...this.#endpoints.values()]
+    this.#endpoints.clear()
     this.#turns.dropTaken()
-    for (const lane of this.#lanes.values()) lane.drop()
-    this.#lanes.clear()
+    for (const endpoint of endpoints) endpoint.lose()
+    for (const { receiver } of endpoints) receiver?.onEnd(makeError) // who may ask what was left unsent
+    for (const endpoint of endpoints) endpoint.drop()
   }
 
   /** Asks for the worker's status; returns the number that the answer will carry. */
@@ -182,66 +152,84 @@ export class Connection {
     return this.#turns.take(maxBytes)
   }
 
-  #enqueue(
-    channel: number,
-    kind: number,
-    flags: number,
-    parts: readonly Uint8Array[],
-    onDone?: Outbound['onDone'],
-  ): void {
-    const lane = this.#lanes.get(channel)
-    if (lane === undefined) return
-    lane.enqueue({ kind, flags, parts, size: parts.reduce((sum, part) => sum + part.length, 0), onDone })
-    this.#turns.add(lane)
-    this.#events.onOutgoing()
-  }
-
   #sendControl(frame: Uint8Array): void {
     this.#turns.addControl(frame)
     this.#events.onOutgoing()
   }
 
   #sendFragments(kind: number, channel: number, payload: Uint8Array): void {
-    let at = 0
-    do {
-      const part = payload.subarray(at, at + FRAGMENT_BYTES)
-      at += part.length
-      this.#sendControl(encodeFrame(kind, at < payload.length ? Flag.MORE : 0, channel, part))
-    } while (at < payload.length)
+    if (payload.length > FRAGMENT_BYTES) this.#events.onLongFrame?.()
+    for (let at = 0; at === 0 || at < payload.length; at += FRAGMENT_BYTES) {
+      const flags = at + FRAGMENT_BYTES < payload.length ? Flag.MORE : 0
+      this.#sendControl(encodeFrame(kind, flags, channel, payload.subarray(at, at + FRAGMENT_BYTES)))
+    }
   }
 
   #allocateId(): number {
-    if (this.#lanes.size >= this.#maxChannels) {
+    if (this.#endpoints.size >= this.#maxChannels) {
       throw new RangeError(`cannot open a channel: ${this.#maxChannels} are open, the most that a gateway may have`)
     }
-    while (this.#lanes.has(this.#nextId)) this.#nextId = (this.#nextId + 2) >>> 0
+    while (this.#endpoints.has(this.#nextId)) this.#nextId = (this.#nextId + 2) >>> 0
     const id = this.#nextId
     this.#nextId = (this.#nextId + 2) >>> 0
     return id
   }
 
-  #addLane(id: number): Lane {
-    const lane = new Lane(id, this.#laneLimits)
-    this.#lanes.set(id, lane)
-    return lane
+  #add(id: number): Endpoint {
+    const endpoint = new Endpoint(id, this.#link)
+    this.#endpoints.set(id, endpoint)
+    return endpoint
+  }
+
+  #makeLink(codec: ItemCodec, maxItemBytes: number): EndpointLink {
+    const events = this.#events
+    const turns = this.#turns
+    return {
+      held: this.held,
+      maxItemBytes,
+      encode: (item) => codec.encode(item),
+      decode: (payload, endpoint) => codec.decode(payload, endpoint),
+      gather: (endpoint, item) => {
+        if (!isScalar(item) || !turns.gather(endpoint, item)) return false
+        events.onOutgoing()
+        return true
+      },
+      sendNow: (endpoint, parts) => {
+        const [part] = parts
+        if (part === undefined || parts.length > 1 || !turns.sendNow(endpoint, part)) return false
+        events.onOutgoing()
+        return true
+      },
+      queue: (endpoint) => {
+        turns.add(endpoint)
+        events.onOutgoing()
+      },
+      sendCredit: ({ id }, bytes) => this.#sendControl(encodeFrame(Kind.CREDIT, 0, id, encodeUint32(bytes))),
+    }
   }
 
   #onFrame(kind: number, flags: number, channel: number, pieces: readonly Uint8Array[]): void {
+    if (this.#awaitsHello) {
+      if (kind !== Kind.HELLO) throw new ProtocolError(`the worker's first frame is of kind ${kind}, and no hello`)
+      this.#awaitsHello = false
+    }
     switch (kind) {
       case Kind.DATA:
-        return this.#onData(this.#lane(channel), flags, pieces)
+        return this.#count(this.#at(channel).onData(pieces, flags))
       case Kind.BYTES:
-        return this.#onBytes(this.#lane(channel), flags, pieces)
+        return this.#count(this.#at(channel).onBytes(pieces, flags))
       case Kind.CREDIT:
-        return this.#onCredit(this.#lane(channel), joinPieces(pieces))
+        return this.#onCredit(this.#at(channel), joinPieces(pieces))
       case Kind.CLOSE:
-        return this.#onClose(this.#lane(channel), flags, pieces)
+        return this.#onClose(this.#at(channel), flags, pieces)
       case Kind.END:
-        return this.#onEnd(this.#lane(channel))
+        return this.#at(channel).onEnd()
       case Kind.OPEN:
         return this.#onOpen(channel)
+      case Kind.DROPPED:
+        return this.#onDropped(channel, joinPieces(pieces))
       case Kind.OUTPUT:
-        return this.#events.onOutput(channel, flags & Flag.STDERR ? 'stderr' : 'stdout', joinPieces(pieces))
+        return this.#onOutput(channel, flags, joinPieces(pieces))
       case Kind.STATUS:
         return this.#events.onStatus(channel, joinPieces(pieces))
       case Kind.HELLO:
@@ -251,50 +239,61 @@ export class Connection {
     }
   }
 
-  #lane(channel: number): Lane {
-    const lane = this.#lanes.get(channel)
-    if (lane === undefined) throw new ProtocolError(`the worker sent a frame for channel ${channel}, which is not open`)
-    return lane
+  #onOutput(channel: number, flags: number, text: Uint8Array): void {
+    if (text.length > FRAGMENT_BYTES) throw new ProtocolError(`the worker sent ${text.length} bytes of output at once`)
+    this.#events.onOutput(channel, (flags & Flag.STDERR) === 0 ? 'stdout' : 'stderr', text)
   }
 
-  #onData(lane: Lane, flags: number, pieces: readonly Uint8Array[]): void {
-    const item = lane.onData(pieces, (flags & Flag.MORE) !== 0, this.#chunk)
-    if (item !== undefined) this.#events.onItem(lane.id, item)
+  #at(channel: number): Endpoint {
+    const endpoint = this.#endpoints.get(channel)
+    if (endpoint === undefined) {
+      throw new ProtocolError(`the worker sent a frame for channel ${channel}, which is not open`)
+    }
+    return endpoint
   }
 
-  #onBytes(lane: Lane, flags: number, pieces: readonly Uint8Array[]): void {
-    const bytes = lane.onBytes(pieces, (flags & Flag.MORE) !== 0)
-    if (bytes !== undefined) this.#events.onBytes(lane.id, bytes, LENGTH_BYTES + bytes.length)
+  /** @param bytes - What came of something that is not complete. */
+  #count(bytes: number): void {
+    this.held.arrive(bytes, this.#partials)
   }
 
-  #onCredit(lane: Lane, payload: Uint8Array): void {
-    lane.onCredit(new DataView(payload.buffer, payload.byteOffset).getUint32(0))
-    this.#turns.add(lane)
-    if (lane.isReady) this.#events.onOutgoing()
+  readonly #partials = (): Iterable<Endpoint> => this.#endpoints.values()
+
+  #onCredit(endpoint: Endpoint, payload: Uint8Array): void {
+    endpoint.onCredit(decodeUint32(payload))
+    this.#turns.add(endpoint)
+    if (endpoint.isReady) this.#events.onOutgoing()
+  }
+
+  #onDropped(channel: number, payload: Uint8Array): void {
+    const references = decodeUint32(payload)
+    const endpoint = this.#endpoints.get(channel)
+    if (endpoint !== undefined) this.#events.onDropped(endpoint, references)
   }
 
   #onOpen(channel: number): void {
-    if (channel === 0 || channel % 2 === 1 || this.#lanes.has(channel)) {
+    if (channel === 0 || channel % 2 === 1 || this.#endpoints.has(channel)) {
       throw new ProtocolError(`the worker may not open channel ${channel}`)
     }
-    if (this.#lanes.size >= this.#maxChannels) {
+    if (this.#endpoints.size >= this.#maxChannels) {
       throw new ProtocolError(`the worker opened more than ${this.#maxChannels} channels`)
     }
-    this.#addLane(channel)
-    this.#events.onOpen(channel)
+    this.#events.onOpen(this.#add(channel))
   }
 
-  #onEnd(lane: Lane): void {
-    lane.onEnd()
-    if (lane.state !== 'closing') this.#events.onEnd(lane.id)
+  #answerClose(channel: number): void {
+    if (this.#turns.controlCount >= MAX_UNREAD)
+      throw new ProtocolError(`the worker closes channels and does not read: ${MAX_UNREAD} answers wait`)
+    this.#sendControl(encodeFrame(Kind.CLOSE, 0, channel))
   }
 
-  #onClose(lane: Lane, flags: number, pieces: readonly Uint8Array[]): void {
-    const isAnswer = lane.state === 'closing'
-    const reason = lane.onClose(pieces, (flags & Flag.MORE) !== 0)
-    if (reason === undefined) return
-    this.#lanes.delete(lane.id)
-    if (!isAnswer) this.#sendControl(encodeFrame(Kind.CLOSE, 0, lane.id))
-    this.#events.onClose(lane.id, (flags & Flag.ERROR) !== 0 ? reason : undefined)
+  #onClose(endpoint: Endpoint, flags: number, pieces: readonly Uint8Array[]): void {
+    const isAnswer = endpoint.state === 'closing'
+    const reason = endpoint.onClose(pieces, flags)
+    if (reason === undefined) return this.#count(sizeOf(pieces))
+    this.#endpoints.delete(endpoint.id)
+    if (!isAnswer) this.#answerClose(endpoint.id)
+    this.#events.onClose(endpoint, (flags & Flag.ERROR) !== 0 ? reason : undefined, (flags & Flag.GIVEN) !== 0)
+    this.#count(0)
   }
 }

@@ -1,3 +1,6 @@
+// A queue that is never empty has to get rid of its holes: when they are half of it, so that a copy costs little for each.
+const MIN_HOLES = 1024
+
 /** First in, first out, at the same cost however many wait: `Array.shift` moves all that follow. */
 export class Fifo<T> {
   #items: (T | undefined)[] = []
@@ -11,6 +14,10 @@ export class Fifo<T> {
     return this.#items[this.#head]
   }
 
+  get last(): T | undefined {
+    return this.#items.at(-1)
+  }
+
   push(item: T): void {
     this.#items.push(item)
   }
@@ -18,17 +25,10 @@ export class Fifo<T> {
   shift(): T | undefined {
     const item = this.#items[this.#head]
     if (this.#head < this.#items.length) this.#items[this.#head++] = undefined
-    if (this.#head === this.#items.length) {
-      this.#items = []
+    if (this.#head === this.#items.length || (this.#head >= MIN_HOLES && this.#head * 2 >= this.#items.length)) {
+      this.#items = this.#items.slice(this.#head)
       this.#head = 0
     }
     return item
-  }
-
-  /** Takes all that wait. */
-  drain(): T[] {
-    const items: T[] = []
-    for (let item = this.shift(); item !== undefined; item = this.shift()) items.push(item)
-    return items
   }
 }

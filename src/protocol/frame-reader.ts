@@ -5,6 +5,7 @@
  */
 import { ProtocolError } from '../errors.js'
 import { HEADER_BYTES, headerFault } from './frames.js'
+import { Pieces } from './pieces.js'
 
 /** Called for every complete frame; the pieces in order are its payload. */
 export type OnFrame = (kind: number, flags: number, channel: number, pieces: readonly Uint8Array[]) => void
@@ -22,7 +23,7 @@ export class FrameReader {
   readonly #header = new Uint8Array(HEADER_BYTES)
   readonly #headerView: DataView = new DataView(this.#header.buffer)
   #headerFilled = 0
-  #pieces: Uint8Array[] = []
+  readonly #pieces = new Pieces()
   #missing = 0
 
   /** @param marker - The text that ends the noise; absent when frames start at once. */
@@ -76,7 +77,7 @@ export class FrameReader {
         const piece = chunk.subarray(at, at + this.#missing)
         at += piece.length
         this.#missing -= piece.length
-        this.#pieces.push(piece)
+        this.#pieces.add(piece)
       } else {
         at += this.#fillHeader(chunk, at)
         if (this.#headerFilled < HEADER_BYTES) return
@@ -106,8 +107,7 @@ export class FrameReader {
   }
 
   #emit(): void {
-    const pieces = this.#pieces
-    this.#pieces = []
+    const pieces = this.#pieces.take()
     this.#headerFilled = 0
     this.#onFrame(this.#header[0] ?? 0, this.#header[1] ?? 0, this.#headerView.getUint32(2), pieces)
   }
@@ -124,14 +124,19 @@ function latin1(bytes: Uint8Array): string {
   return text
 }
 
+/** How many bytes pieces have together. */
+export function sizeOf(pieces: readonly Uint8Array[]): number {
+  let size = 0
+  for (const piece of pieces) size += piece.length
+  return size
+}
+
 /** Pieces as one array; a single piece is not copied. */
 export function joinPieces(pieces: readonly Uint8Array[]): Uint8Array {
   const [first] = pieces
   if (first === undefined) return new Uint8Array(0)
   if (pieces.length === 1) return first
-  let length = 0
-  for (const piece of pieces) length += piece.length
-  const joined = new Uint8Array(length)
+  const joined = new Uint8Array(sizeOf(pieces))
   let at = 0
   for (const piece of pieces) {
     joined.set(piece, at)

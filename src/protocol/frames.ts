@@ -19,10 +19,12 @@ export const Kind = {
   TERMINATE: 15,
   BATCH: 16,
   BYTES: 17,
+  ASIDE: 18,
+  DROPPED: 19,
 } as const
 
 /** What a frame's flags may say. */
-export const Flag = { MORE: 1, ERROR: 2, STDOUT: 4, STDERR: 8 } as const
+export const Flag = { MORE: 1, ERROR: 2, STDOUT: 4, STDERR: 8, GIVEN: 16 } as const
 
 /** Whether a frame carries an item or a fragment of one: such frames have a window. */
 export function isItem(kind: number): boolean {
@@ -41,6 +43,8 @@ export const MAX_FRAME_BYTES: number = 1024 * 1024
 export const ITEM_OVERHEAD: number = 128
 /** Bytes of window of a channel, each way. */
 export const WINDOW_BYTES: number = 16 * 1024 * 1024
+/** Those of a channel that the worker has opened, until somebody here receives on it. */
+export const UNTOUCHED_WINDOW_BYTES: number = 256 * 1024
 
 /** What a header may say for its kind: the flags, and where it is fixed the payload's length. */
 interface Rule {
@@ -57,12 +61,14 @@ const rules: ReadonlyMap<number, Rule> = new Map<number, Rule>([
   [Kind.DATA, { flags: Flag.MORE }],
   [Kind.CREDIT, { flags: 0, bytes: 4 }],
   [Kind.END, { flags: 0, bytes: 0 }],
-  [Kind.CLOSE, { flags: Flag.MORE | Flag.ERROR }],
+  [Kind.CLOSE, { flags: Flag.MORE | Flag.ERROR | Flag.GIVEN }],
   [Kind.OUTPUT, { flags: Flag.STDOUT | Flag.STDERR }],
   [Kind.STATUS, { flags: 0 }],
   [Kind.TERMINATE, { flags: 0, bytes: 4 }],
   [Kind.BATCH, { flags: 0 }],
   [Kind.BYTES, { flags: Flag.MORE }],
+  [Kind.ASIDE, { flags: Flag.MORE }],
+  [Kind.DROPPED, { flags: 0, bytes: 4 }],
 ])
 
 /** Says what is wrong with a header, in words for an error; undefined when it may stand. */
@@ -105,9 +111,14 @@ export function encodeFrame(
   return frame
 }
 
-/** The payload of CREDIT and TERMINATE: one unsigned 32-bit number. */
+/** The payload of CREDIT, DROPPED and TERMINATE: one unsigned 32-bit number. */
 export function encodeUint32(value: number): Uint8Array {
   const bytes = new Uint8Array(4)
   new DataView(bytes.buffer).setUint32(0, value)
   return bytes
+}
+
+/** The number in such a payload. */
+export function decodeUint32(payload: Uint8Array): number {
+  return new DataView(payload.buffer, payload.byteOffset).getUint32(0)
 }

@@ -3,13 +3,14 @@
 An unpickler that can (3.8 and later) has long bytes read right into the value: then they are copied once, and each piece is let
 go as soon as it has been.
 """
-from collections import deque
+from _tendril import deque
+from _tendril.memory import HEAD
 
 
 class Pieces(object):
     def __init__(self, pieces):
         self.pieces = deque(memoryview(piece) for piece in pieces)
-        del pieces[:]
+        pieces[:] = [bytes(pieces[0][:HEAD])]  # which tells what it was, should there be no memory for what it holds
 
     def readinto(self, target):
         target = memoryview(target)

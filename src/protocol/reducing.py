@@ -3,13 +3,14 @@ then perhaps the members of a list, then those of a dict (PROTOCOL.md section 6;
 
 Types are known by name, so that nothing is imported that the value's owner has not imported already.
 """
-import sys
-
 import _tendril
-from _tendril import PASS, PROTOCOL, PY2, Bytes, DumpError
+from _tendril import GIVEN, PASS, PROTOCOL, PY2, Bytes, DumpError, extra, pickle, sys
+from _tendril.originals import common, own
 from _tendril.values import (OURS, PATH_KINDS, SIGNED, UNSIGNED, JSValue, array, aware_datetime, base, complex_number, date, decimal,
                              deque, fraction, int_range, naive_datetime, ndarray, ordered_dict, path, plain_dict, plain_list, time,
                              timedelta, uuid)
+
+_codecs = own('_codecs')
 
 
 def reduce_datetime(value):
@@ -76,7 +77,7 @@ def reduce_numpy_scalar(value):
 
 
 def reduce_dataclass(value):
-    from dataclasses import fields
+    fields = common('dataclasses').fields
     return plain_dict, (), None, None, iter([(field.name, getattr(value, field.name)) for field in fields(value)])
 
 
@@ -143,6 +144,7 @@ def reduce(value, channel_id):
     number = None if channel_id is None else channel_id(value)
     if number is None:
         raise DumpError('%s has no wire type. Convert it first.' % _name(kind))
+    value._given = GIVEN
     return _tendril.Channel, (number,)
 
 
@@ -154,7 +156,6 @@ def answers_for(channel_id, protocol):
     """What the pickler of one payload is to ask."""
     ours = set(map(id, OURS + [getattr(_tendril, 'Channel', None)]))
     if PY2 or protocol < 5:  # names that Python's own pickler writes for bytes and sets
-        import _codecs
         ours.update(map(id, (set, frozenset, bytes, bytearray, _codecs.encode)))
 
     def answer(value):
@@ -194,10 +195,16 @@ def _persistent_ids(answer):
 
 # Why a value could not be sent: a second, slow walk finds the place.
 
+DEEP = 100  # what Python can always pickle
+FAULTS_OF_VALUES = (DumpError, pickle.PicklingError, TypeError, ValueError, LookupError, AttributeError, OverflowError)  # as the pickler tells them
+
+
 def explain(error, value, channel_id):
-    """The DumpError for what went wrong in a dump of the value."""
-    if isinstance(error, RuntimeError) and 'recursion' in str(error):
-        return _dump_error('', 'it is nested deeper than Python can pickle. Flatten it.')
+    """The DumpError for what went wrong in a dump of the value; an exception that has nothing to do with the value, as it came."""
+    if issubclass(type(error), RuntimeError) and 'recursion' in _detail(error).lower():  # 3.14 says RecursionError: Stack overflow
+        return _dump_error('', 'it is nested deeper than Python can pickle. Flatten it.') if _is_deep(value, channel_id) else error
+    if isinstance(error, MemoryError):  # which looking for a place would only take more of
+        return error
     answer, seen, waiting = answers_for(channel_id, 2), set(), [(None, '', value)]
     while waiting:
         place = waiting.pop()
@@ -206,10 +213,25 @@ def explain(error, value, channel_id):
         seen.add(id(place[2]))
         try:
             waiting.extend(reversed([(place, step, child) for step, child in _children(place[2], channel_id)]))
-        except Exception as e:
-            detail = str(e) if isinstance(e, DumpError) else '%s: %s' % (type(e).__name__, e)
-            return _dump_error(_path(place), detail)
-    return _dump_error('', '%s: %s' % (type(error).__name__, error))
+        except FAULTS_OF_VALUES as e:
+            return _dump_error(_path(place), _detail(e))
+    return _dump_error('', _detail(error)) if isinstance(error, FAULTS_OF_VALUES) else error
+
+
+def _is_deep(value, channel_id):
+    """Whether it is the value that takes so much of the stack, rather than the code that sends it."""
+    level, seen = [value], set()
+    for _ in range(DEEP):
+        level = [child for each in level for _, child in _children(each, channel_id) if id(child) not in seen]
+        seen.update(map(id, level))
+    return bool(level)
+
+
+def _detail(error):
+    failures = extra('failures')
+    message = failures.tolerant(failures.message_of, type(error), error)
+    message = message.encode('utf-8') if PY2 else message
+    return message if type(error) is DumpError else '%s: %s' % (failures.names_of(type(error))[0], message)
 
 
 def _dump_error(path, detail):
@@ -244,6 +266,5 @@ def _children(value, channel_id):
 
 
 def _step(key):
-    import re
-    is_word = isinstance(key, (str, type(u''))) and re.match(r'[A-Za-z_]\w*\Z', key)
+    is_word = isinstance(key, (str, type(u''))) and own('re').match(r'[A-Za-z_]\w*\Z', key)
     return '.%s' % key if is_word else '[%r]' % (key,)

@@ -8,23 +8,26 @@ const MAX_BYTES = 64 * 1024
 
 /** One channel's copies, side by side in buffers that grow with their number. */
 export class Slab {
-  #bytes = new Uint8Array(0)
+  #bytes: Uint8Array | undefined
   #used = 0
 
   /** The same bytes where they keep little else alive; the piece itself when it already does. */
   keep(piece: Uint8Array): Uint8Array {
     if (piece.length * 4 > piece.buffer.byteLength) return piece
     if (piece.length > MAX_BYTES / 4) return piece.slice()
-    if (this.#used + piece.length > this.#bytes.length) this.#grow(piece.length)
+    let bytes = this.#bytes
+    if (bytes === undefined || this.#used + piece.length > bytes.length) bytes = this.#grow(piece.length)
     const start = this.#used
     this.#used += piece.length
-    this.#bytes.set(piece, start)
-    return this.#bytes.subarray(start, this.#used)
+    bytes.set(piece, start)
+    return bytes.subarray(start, this.#used)
   }
 
-  #grow(bytes: number): void {
-    const size = Math.min(MAX_BYTES, Math.max(FIRST_BYTES, this.#bytes.length * 2, bytes * 4))
-    this.#bytes = new Uint8Array(size)
+  #grow(bytes: number): Uint8Array {
+    const size = Math.min(MAX_BYTES, Math.max(FIRST_BYTES, (this.#bytes?.length ?? 0) * 2, bytes * 4))
+    const grown = new Uint8Array(size)
+    this.#bytes = grown
     this.#used = 0
+    return grown
   }
 }

@@ -3,6 +3,7 @@
  * and has no microseconds, else a `DateTime`, which keeps what a `Date` would lose. The rest has no
  * instant and is plain fields. All return to Python unchanged.
  */
+import { brandValues } from './realms.js'
 
 /** What an aware datetime has beside its instant. */
 export interface DateTimeDetails {
@@ -150,3 +151,5 @@ function isoTime(time: Pick<PlainTime, 'hour' | 'minute' | 'second' | 'microseco
 function pad(value: number, width: number): string {
   return String(value).padStart(width, '0')
 }
+
+brandValues({ DateTime, NaiveDateTime, PlainDate, PlainTime, TimeDelta })

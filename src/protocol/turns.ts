@@ -3,9 +3,11 @@
  * each, round and round. So nothing waits longer than a fragment of every other channel, however large their items are.
  */
 import { Batch, type Scalar } from './batch.js'
+import type { Endpoint } from './endpoint.js'
 import { Flag, FRAGMENT_BYTES, Kind } from './frames.js'
-import type { Lane, Outbound } from './lane.js'
+import type { Outbound } from './outbox.js'
 import { Outgoing } from './outgoing.js'
+import { itemCost } from './window.js'
 
 // Of an item that is sent without being queued, and of all that may be gathered so, before another channel has its turn.
 const SMALL_BYTES = 4096
@@ -14,50 +16,55 @@ const AHEAD_BYTES = 512 * 1024
 /** The bytes of one connection on their way out. */
 export class Turns {
   readonly #control: Uint8Array[] = []
-  readonly #ready: Lane[] = []
+  readonly #ready: Endpoint[] = []
   readonly #outgoing = new Outgoing()
   // Whose items are in the bytes that have been gathered.
-  readonly #gathering: Lane[] = []
+  readonly #gathering: Endpoint[] = []
   // What is in the bytes that were taken last: it has left when their owner comes for more.
   readonly #taken: Outbound[] = []
   #batch: Batch | undefined
   #hasBegun = false
+
+  /** How many control frames wait to be taken. */
+  get controlCount(): number {
+    return this.#control.length
+  }
 
   addControl(frame: Uint8Array): void {
     this.#sealBatch() // the frame may be the CLOSE of its channel
     this.#control.push(frame)
   }
 
-  /** Gives a lane its turn behind the others, if it has something that may be sent and no turn yet. */
-  add(lane: Lane): void {
-    if (lane.isReady || !lane.canAdvance) return
+  /** Gives an endpoint its turn behind the others, if it has something that may be sent and no turn yet. */
+  add(endpoint: Endpoint): void {
+    if (endpoint.isReady || !endpoint.canAdvance) return
     this.#sealBatch()
-    lane.isReady = true
-    this.#ready.push(lane)
+    endpoint.isReady = true
+    this.#ready.push(endpoint)
   }
 
   /** Sends a small item at once, when nothing stands before it; false when it has to be queued. */
-  sendNow(lane: Lane, item: Uint8Array): boolean {
-    if (item.length > SMALL_BYTES || !this.#mayGather(lane)) return false
+  sendNow(endpoint: Endpoint, item: Uint8Array): boolean {
+    if (item.length > SMALL_BYTES || !this.#mayGather(endpoint)) return false
     this.#sealBatch()
     this.#gatherControl()
-    this.#count(lane)
-    lane.countStarted(item.length)
-    this.#outgoing.header(Kind.DATA, 0, lane.id, item.length)
+    this.#count(endpoint)
+    endpoint.countSent(itemCost(item.length))
+    this.#outgoing.header(Kind.DATA, 0, endpoint.id, item.length)
     this.#outgoing.append(item)
     return true
   }
 
   /** Sends a scalar together with those that are sent right before and after it; false when it has to be queued. */
-  gather(lane: Lane, item: Scalar): boolean {
+  gather(endpoint: Endpoint, item: Scalar): boolean {
     // The worker reads a BATCH with code that the first write brings it.
-    if (!this.#hasBegun || !this.#mayGather(lane)) return false
-    if (this.#batch?.lane !== lane) {
+    if (!this.#hasBegun || !this.#mayGather(endpoint)) return false
+    if (this.#batch?.endpoint !== endpoint) {
       this.#sealBatch()
-      this.#batch = new Batch(lane)
+      this.#batch = new Batch(endpoint)
     }
     this.#batch.add(item)
-    this.#count(lane)
+    this.#count(endpoint)
     if (this.#batch.isFull) this.#sealBatch()
     return true
   }
@@ -69,12 +76,12 @@ export class Turns {
     this.#sealBatch()
     this.#gatherControl()
     while (this.#outgoing.bytes < maxBytes) {
-      const lane = this.#ready.shift()
-      if (lane === undefined) break
-      lane.isReady = false
-      if (lane.canAdvance) this.#advance(lane)
+      const endpoint = this.#ready.shift()
+      if (endpoint === undefined) break
+      endpoint.isReady = false
+      if (endpoint.canAdvance) this.#advance(endpoint)
     }
-    for (const lane of this.#gathering) lane.gathered = 0
+    for (const endpoint of this.#gathering) endpoint.gathered = 0
     this.#gathering.length = 0
     return this.#outgoing.take()
   }
@@ -85,12 +92,12 @@ export class Turns {
     for (const outbound of this.#taken.splice(0)) outbound.onDone?.(true)
   }
 
-  #count(lane: Lane): void {
-    if (lane.gathered++ === 0) this.#gathering.push(lane)
+  #count(endpoint: Endpoint): void {
+    if (endpoint.gathered++ === 0) this.#gathering.push(endpoint)
   }
 
-  #mayGather(lane: Lane): boolean {
-    return this.#ready.length === 0 && this.#outgoing.bytes <= AHEAD_BYTES && lane.mayStartNow
+  #mayGather(endpoint: Endpoint): boolean {
+    return this.#ready.length === 0 && this.#outgoing.bytes <= AHEAD_BYTES && endpoint.mayStartNow
   }
 
   #sealBatch(): void {
@@ -99,7 +106,7 @@ export class Turns {
     this.#batch = undefined
     this.#gatherControl()
     const { kind, payload, size } = batch.encode()
-    this.#outgoing.header(kind, 0, batch.lane.id, size)
+    this.#outgoing.header(kind, 0, batch.endpoint.id, size)
     for (const part of payload) this.#outgoing.append(part)
   }
 
@@ -108,17 +115,15 @@ export class Turns {
     if (this.#control.length > 0) this.#control.length = 0
   }
 
-  #advance(lane: Lane): void {
+  #advance(endpoint: Endpoint): void {
     const outgoing = this.#outgoing
-    const done = lane.advance(
+    const done = endpoint.advance(
       FRAGMENT_BYTES,
       (outbound, length, isLast) =>
-        outgoing.header(outbound.kind, outbound.flags | (isLast ? 0 : Flag.MORE), lane.id, length),
+        outgoing.header(outbound.kind, outbound.flags | (isLast ? 0 : Flag.MORE), endpoint.id, length),
       (bytes) => outgoing.append(bytes),
     )
-    if (done?.kind === Kind.END) lane.move('sendEnd')
-    if (done?.kind === Kind.CLOSE) lane.move('sendClose')
     if (done?.onDone !== undefined) this.#taken.push(done)
-    this.add(lane)
+    this.add(endpoint)
   }
 }

@@ -3,13 +3,13 @@
 The unpickler finds the functions of this module by name, and nothing else. Each imports what it needs when it is called;
 `_tendril.reducing` is the other way.
 """
-import sys
 
 import _tendril
-from _tendril import PY2, Bytes, LoadError
+from _tendril import PY2, Bytes, LoadError, sys
+from _tendril.originals import common
 
 if PY2:
-    from datetime import timedelta as _timedelta, tzinfo as _tzinfo
+    _timedelta, _tzinfo = common('datetime').timedelta, common('datetime').tzinfo
 
     class FixedOffset(_tzinfo):
         """What Python 3 has as `datetime.timezone`."""
@@ -81,18 +81,15 @@ def int_range(start, stop, step):
 
 
 def decimal(text):
-    from decimal import Decimal
-    return Decimal(text)
+    return common('decimal').Decimal(text)
 
 
 def fraction(numerator, denominator):
-    from fractions import Fraction
-    return Fraction(numerator, denominator)
+    return common('fractions').Fraction(numerator, denominator)
 
 
 def uuid(text):
-    from uuid import UUID
-    return UUID(text)
+    return common('uuid').UUID(text)
 
 
 PATH_KINDS = ('PosixPath', 'WindowsPath', 'PurePosixPath', 'PureWindowsPath')
@@ -100,7 +97,7 @@ PATH_KINDS = ('PosixPath', 'WindowsPath', 'PurePosixPath', 'PureWindowsPath')
 
 def path(kind, text):
     """A path of another system's kind becomes the pure one: Python cannot make the other."""
-    import pathlib
+    pathlib = common('pathlib')
     if kind not in PATH_KINDS:
         raise LoadError('cannot load an item: %s is no kind of path' % kind)
     try:
@@ -110,24 +107,20 @@ def path(kind, text):
 
 
 def date(year, month, day):
-    import datetime
-    return datetime.date(year, month, day)
+    return common('datetime').date(year, month, day)
 
 
 def time(hour, minute, second, microsecond, offset, fold):
-    import datetime
-    made = datetime.time(hour, minute, second, microsecond, None if offset is None else _fixed_offset(offset))
+    made = common('datetime').time(hour, minute, second, microsecond, None if offset is None else _fixed_offset(offset))
     return made.replace(fold=1) if fold else made
 
 
 def timedelta(days, seconds, microseconds):
-    import datetime
-    return datetime.timedelta(days, seconds, microseconds)
+    return common('datetime').timedelta(days, seconds, microseconds)
 
 
 def naive_datetime(year, month, day, hour, minute, second, microsecond, fold):
-    import datetime
-    made = datetime.datetime(year, month, day, hour, minute, second, microsecond)
+    made = common('datetime').datetime(year, month, day, hour, minute, second, microsecond)
     return made.replace(fold=1) if fold else made
 
 
@@ -137,8 +130,7 @@ def aware_datetime(year, month, day, hour, minute, second, microsecond, offset, 
     fixed = _fixed_offset(offset)
     if zone is not None:
         try:
-            from zoneinfo import ZoneInfo
-            named = naive.replace(tzinfo=ZoneInfo(zone))
+            named = naive.replace(tzinfo=common('zoneinfo').ZoneInfo(zone))
             if named.utcoffset() == fixed.utcoffset(None):
                 return named
         except (ImportError, LookupError, ValueError, OSError):  # an old Python, a machine without this zone
@@ -149,8 +141,8 @@ def aware_datetime(year, month, day, hour, minute, second, microsecond, offset, 
 def _fixed_offset(microseconds):
     if PY2:
         return FixedOffset(microseconds)
-    from datetime import timedelta, timezone
-    return timezone(timedelta(microseconds=microseconds)) if microseconds else timezone.utc
+    datetime = common('datetime')
+    return datetime.timezone(datetime.timedelta(microseconds=microseconds)) if microseconds else datetime.timezone.utc
 
 
 SIGNED, UNSIGNED = {1: 'b', 2: 'h', 4: 'i', 8: 'q'}, {1: 'B', 2: 'H', 4: 'I', 8: 'Q'}
@@ -160,7 +152,7 @@ SIZES = {'b': 1, 'h': 2, 'i': 4, 'q': 8, 'f': 4, 'd': 8}
 
 def array(letter, data):
     """Sizes are fixed on the wire: the first letter that has the size on this machine."""
-    from array import array as array_type
+    array_type = common('array').array
     for candidate in LETTERS[letter]:
         try:
             made = array_type(str(candidate))
@@ -180,13 +172,11 @@ def ndarray(dtype, shape, data):
 
 
 def ordered_dict(items=()):
-    from collections import OrderedDict
-    return OrderedDict(items)
+    return common('collections').OrderedDict(items)
 
 
 def deque(maxlen, items=()):
-    from collections import deque as deque_type
-    return deque_type(items, maxlen)
+    return _tendril.deque(items, maxlen)
 
 
 def _checked(value, kind):
@@ -205,7 +195,7 @@ for _module in ('__builtin__', 'builtins'):
 
 def _of_session(name, module):
     def load(number):
-        __import__('_tendril.' + module)  # puts its own function in the place of this one
+        _tendril.extra(module)  # puts its own function in the place of this one
         return _tendril.NAMES['_tendril', name](number)
     return load
 

@@ -3,6 +3,7 @@
  * unchanged; they can be made here and sent as well. They are plain data: no arithmetic, no
  * conversions that lose. PROTOCOL.md §6 has their forms on the wire, `times.ts` the ones of time.
  */
+import { brandValues } from './realms.js'
 
 /** A number that is sent as a Python `float` even when it has no fraction; made by {@link float}. */
 export class Float {
@@ -230,9 +231,11 @@ export class NdArray {
    * @throws TypeError when the shape asks for another number of bytes than there are.
    */
   constructor(data: TypedArray, shape: readonly number[], dtype: string = dtypeOf(data)) {
-    const bytes = shape.reduce((product, size) => product * size, Number(/\d+$/.exec(dtype)?.[0]))
+    const bytes = shape.reduce((product, size) => product * size, Number(/(?<!\d)\d+$/.exec(dtype)?.[0]))
     if (bytes !== data.byteLength) {
-      throw new TypeError(`an array of shape (${shape.join(', ')}) and dtype ${dtype} has not ${data.byteLength} bytes`)
+      throw new TypeError(
+        `an array of shape (${shape.join(', ')}) and dtype ${dtype} takes ${bytes} bytes, not ${data.byteLength}`,
+      )
     }
     this.data = data
     this.shape = Object.freeze([...shape])
@@ -267,3 +270,19 @@ export class JSValue {
     return this.document
   }
 }
+
+brandValues({
+  Float,
+  Tuple,
+  FrozenSet,
+  OrderedDict,
+  Deque,
+  Range,
+  Complex,
+  Decimal,
+  Fraction,
+  UUID,
+  PythonPath,
+  NdArray,
+  JSValue,
+})

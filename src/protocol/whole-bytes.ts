@@ -3,12 +3,16 @@
  * to its place at once, and what it came in is let go. Its twin is in pieces.py.
  */
 import { ProtocolError } from '../errors.js'
+import { TooLong } from './too-long.js'
 
 /** Bytes of the length that goes ahead. */
 export const LENGTH_BYTES = 8
 
 /** From here on bytes travel so; below, a pickle costs no more. */
 export const WHOLE_BYTES: number = 64 * 1024
+
+// Until there are any: most channels have no such items.
+const NO_BYTES = new Uint8Array(0)
 
 /** What BYTES carries for these bytes. */
 export function encodeWholeBytes(bytes: Uint8Array): Uint8Array[] {
@@ -17,18 +21,21 @@ export function encodeWholeBytes(bytes: Uint8Array): Uint8Array[] {
   return [length, bytes]
 }
 
-/** The bytes that an item consists of and that are worth sending so; undefined for any other item. */
-export function wholeBytesOf(item: unknown): Uint8Array | undefined {
-  if (item instanceof Uint8Array)
-    return item.length >= WHOLE_BYTES ? new Uint8Array(item.buffer, item.byteOffset, item.length) : undefined
-  return item instanceof ArrayBuffer && item.byteLength >= WHOLE_BYTES ? new Uint8Array(item) : undefined
+/** The bytes that an item consists of and that are worth sending so; undefined for any other item, and one that is too long. */
+export function wholeBytesOf(item: unknown, maxBytes: number = Number.POSITIVE_INFINITY): Uint8Array | undefined {
+  if (!(item instanceof Uint8Array || item instanceof ArrayBuffer)) return undefined
+  const length = item.byteLength
+  if (length < WHOLE_BYTES || LENGTH_BYTES + length > maxBytes) return undefined
+  return item instanceof ArrayBuffer ? new Uint8Array(item) : new Uint8Array(item.buffer, item.byteOffset, length)
 }
 
 /** Gathers the fragments of one item after the other. */
 export class WholeBytes {
-  readonly #maxBytes: number
-  readonly #length = new Uint8Array(LENGTH_BYTES)
+  #maxBytes: number
+  #length = NO_BYTES
   #lengthFilled = 0
+  /** How many were announced; they are let go as they come when `#bytes` has no place for them. */
+  #announced: number | undefined
   #bytes: Uint8Array | undefined
   #filled = 0
 
@@ -41,43 +48,60 @@ export class WholeBytes {
     return this.#lengthFilled > 0
   }
 
+  /** How many bytes are kept for one that is not complete, whether or not they have come. */
+  get bytes(): number {
+    return this.#bytes?.length ?? 0
+  }
+
+  /** Bounds the item that is about to begin, and those that follow. */
+  limit(maxBytes: number): void {
+    this.#maxBytes = maxBytes
+  }
+
   /**
-   * Takes the next fragment; returns the bytes when it was the last.
+   * Takes the next fragment; returns the bytes when it was the last, or that they were too many.
    *
-   * @throws {@link ProtocolError} when there are more or fewer than were announced, or more than its bound.
+   * @throws {@link ProtocolError} when there are more or fewer than were announced.
    */
-  add(pieces: readonly Uint8Array[], hasMore: boolean, channel: number): Uint8Array | undefined {
+  add(pieces: readonly Uint8Array[], hasMore: boolean, channel: number): Uint8Array | TooLong | undefined {
     for (const piece of pieces) this.#addPiece(piece, channel)
     if (hasMore) return undefined
-    const bytes = this.#bytes
-    if (bytes === undefined || this.#filled < bytes.length) {
-      throw new ProtocolError(`${this.#filled} of ${bytes?.length ?? 'unknown'} bytes on channel ${channel}`)
+    const announced = this.#announced
+    if (announced === undefined || this.#filled < announced) {
+      throw new ProtocolError(`${this.#filled} of ${announced ?? 'unknown'} bytes on channel ${channel}`)
     }
+    const bytes = this.#bytes ?? new TooLong(this.#length, LENGTH_BYTES + announced, this.#maxBytes)
     this.clear()
     return bytes
   }
 
   /** Lets go of what has arrived. */
   clear(): void {
-    this.#bytes = undefined
+    this.#bytes = this.#announced = undefined
     this.#filled = this.#lengthFilled = 0
   }
 
   #addPiece(piece: Uint8Array, channel: number): void {
     let at = 0
+    if (this.#length.length === 0) this.#length = new Uint8Array(LENGTH_BYTES)
     while (this.#lengthFilled < LENGTH_BYTES && at < piece.length) this.#length[this.#lengthFilled++] = piece[at++] ?? 0
     if (this.#lengthFilled < LENGTH_BYTES) return
-    this.#bytes ??= this.#allocate(channel)
-    if (piece.length - at > this.#bytes.length - this.#filled) {
-      throw new ProtocolError(`more than the ${this.#bytes.length} bytes announced on channel ${channel}`)
+    this.#announced ??= this.#allocate()
+    if (piece.length - at > this.#announced - this.#filled) {
+      throw new ProtocolError(`more than the ${this.#announced} bytes announced on channel ${channel}`)
     }
-    this.#bytes.set(at === 0 ? piece : piece.subarray(at), this.#filled)
+    this.#bytes?.set(at === 0 ? piece : piece.subarray(at), this.#filled)
     this.#filled += piece.length - at
   }
 
-  #allocate(channel: number): Uint8Array {
-    const length = new DataView(this.#length.buffer).getBigUint64(0)
-    if (length > this.#maxBytes) throw new ProtocolError(`an item of ${length} bytes on channel ${channel}`)
-    return new Uint8Array(Number(length))
+  #allocate(): number {
+    const length = Number(new DataView(this.#length.buffer).getBigUint64(0))
+    if (length > this.#maxBytes) return length
+    try {
+      this.#bytes = new Uint8Array(length)
+    } catch {
+      throw new ProtocolError(`there is no memory here for an item of ${length} bytes`)
+    }
+    return length
   }
 }

@@ -27,6 +27,11 @@ export class SendWindow {
     this.#outstanding += cost
   }
 
+  /** Whether so many bytes, on top of what is outstanding, would use it up. */
+  isUsedUpBy(bytes: number): boolean {
+    return this.#outstanding + bytes >= this.#bytes
+  }
+
   /** @throws {@link ProtocolError} when the peer gives back more than it has. */
   giveBack(cost: number): void {
     if (cost > this.#outstanding) {
@@ -41,6 +46,8 @@ export class ReceiveWindow {
   readonly #bytes: number
   #held = 0
   #due = 0
+  /** What the peer does not have yet, as if it were outstanding. */
+  #reserved = 0
 
   constructor(bytes: number) {
     this.#bytes = bytes
@@ -58,7 +65,7 @@ export class ReceiveWindow {
    * @throws {@link ProtocolError} when its window is used up.
    */
   start(): void {
-    const outstanding = this.#held + this.#due
+    const outstanding = this.#held + this.#due + this.#reserved
     if (outstanding >= this.#bytes) {
       throw new ProtocolError(`an item beyond the window: ${outstanding} bytes of ${this.#bytes} are outstanding`)
     }
@@ -72,7 +79,23 @@ export class ReceiveWindow {
   consume(cost: number): number {
     this.#held -= cost
     this.#due += cost
-    if (this.#due < this.#bytes / 4) return 0
+    return this.#due < (this.#bytes - this.#reserved) / 4 ? 0 : this.#takeDue()
+  }
+
+  /** The peer has only so much of the window to begin with. */
+  narrow(bytes: number): void {
+    this.#reserved = Math.max(0, this.#bytes - bytes)
+  }
+
+  /** Gives the peer all of the window; returns what to give back now, 0 when it has it. */
+  widen(): number {
+    if (this.#reserved === 0) return 0
+    this.#due += this.#reserved
+    this.#reserved = 0
+    return this.#takeDue()
+  }
+
+  #takeDue(): number {
     const due = this.#due
     this.#due = 0
     return due

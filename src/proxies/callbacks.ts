@@ -2,13 +2,13 @@
  * The way back (PROTOCOL.md §12): what is exposed to the worker, and functions that were passed to it, which live here for as long
  * as they do there. Twin: controller.py.
  */
-import { DumpError, RemoteError } from '../core.js'
+import { asError, DumpError, messages, RemoteError } from '../core.js'
 
 /** Functions that a worker may call by their names. */
 export type Exposed = Readonly<Record<string, (...args: never[]) => unknown>>
 
 /** What the worker asks: the number of its question, a name or the number of a callback, arguments and keyword arguments. */
-type Question = readonly [number: number, target: unknown, args: unknown, kwargs: unknown]
+export type Question = readonly [number: number, target: number | string, args: readonly unknown[], kwargs: object]
 
 /** Sends an answer. @throws {@link DumpError} for one that cannot be sent. */
 export type SendAnswer = (number: number, answer: readonly unknown[]) => void
@@ -36,6 +36,11 @@ export class Callbacks {
   /** How many functions the worker holds, and how many calls of it are being answered. */
   get counts(): { readonly callbacks: number; readonly callsBack: number } {
     return { callbacks: this.#passed.size, callsBack: this.#running }
+  }
+
+  /** Whether there is anything that the worker may call. */
+  get canBeAsked(): boolean {
+    return this.#exposed.size + this.#passed.size > 0
   }
 
   get hasExposed(): boolean {
@@ -79,23 +84,29 @@ export class Callbacks {
     if (passed.times <= 0) this.#passed.delete(number)
   }
 
-  /** The worker asks. Nothing waits for the function, and nothing is thrown here. */
-  async onAsked(...[number, target, args, kwargs]: Question): Promise<void> {
+  /**
+   * The worker asks. Nothing waits for the function, and nothing is thrown here.
+   *
+   * @param close - Called when the answer is known.
+   */
+  async onAsked([number, target, args, kwargs]: Question, close: () => void): Promise<void> {
     this.#running++
+    let answer: readonly unknown[]
     try {
-      const result = await this.#call(target, listOf(args), kwargs)
-      this.#send(number, [result])
+      answer = [await this.#call(target, args, kwargs)]
     } catch (error) {
-      this.#send(number, this.#failureOf(error))
-    } finally {
-      this.#running--
+      answer = this.#failureOf(error)
     }
+    close()
+    this.#running--
+    this.#send(number, answer)
   }
 
   /** Puts errors that were thrown here in their places among the causes of a failure that they led to there. */
   withOriginals(error: Error): Error {
     for (let at: unknown = error; at instanceof RemoteError; at = at.cause) {
-      const original = at.type === 'ControllerError' ? this.#errors.get(Number(at.args[3])) : undefined
+      const number = at.type === 'ControllerError' ? at.args[3] : undefined
+      const original = typeof number === 'number' ? this.#errors.get(number) : undefined
       if (original === undefined) continue
       Object.defineProperty(at, 'cause', { value: original, configurable: true, writable: true })
       break
@@ -103,8 +114,8 @@ export class Callbacks {
     return error
   }
 
-  async #call(target: unknown, args: readonly unknown[], kwargs: unknown): Promise<unknown> {
-    const given = isEmpty(kwargs) ? args : [...args, kwargs]
+  async #call(target: number | string, args: readonly unknown[], kwargs: object): Promise<unknown> {
+    const given = Object.keys(kwargs).length === 0 ? args : [...args, kwargs]
     if (typeof target === 'number') {
       const passed = this.#passed.get(target)
       if (passed !== undefined) return Reflect.apply(passed.function as Callable, undefined, given) // only functions are passed
@@ -112,7 +123,7 @@ export class Callbacks {
     const exposed = this.#exposed.get(String(target))
     if (exposed !== undefined) return exposed(...given)
     const names = [...this.#exposed.keys()].join(', ') || 'nothing'
-    throw new NotExposedError(`the controller does not expose ${JSON.stringify(target)}; it exposes ${names}`)
+    throw new NotExposedError(`the controller does not expose ${messages.seen(target)}; it exposes ${names}`)
   }
 
   #send(number: number, answer: readonly unknown[]): void {
@@ -128,7 +139,7 @@ export class Callbacks {
   #failureOf(error: unknown): readonly unknown[] {
     this.#errors.set(++this.#thrown, error)
     this.#errors.delete(this.#thrown - REMEMBERED_ERRORS)
-    const thrown = error instanceof Error ? error : new Error(String(error))
+    const thrown = asError(error)
     return [null, String(thrown.name), String(thrown.message), String(thrown.stack), this.#thrown]
   }
 }
@@ -136,12 +147,4 @@ export class Callbacks {
 /** Python knows it as an AttributeError. */
 class NotExposedError extends Error {
   override readonly name = 'AttributeError'
-}
-
-function listOf(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? value : []
-}
-
-function isEmpty(kwargs: unknown): boolean {
-  return typeof kwargs !== 'object' || kwargs === null || Object.keys(kwargs).length === 0
 }

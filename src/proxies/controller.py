@@ -3,20 +3,22 @@
 What the controller exposes, and functions that it has passed, are called here by any thread. A call is an item on the channel of the
 requests, with a negative number; its answer comes on a channel of its own: the answer, then the number.
 """
-import itertools
-import time
-import weakref
-
 import _tendril
-from _tendril import NAMES, DumpError, Mailbox, _thread, channel, reducing, session, values, worker
-from _tendril.session import Inbox, divert, read
+from _tendril import NAMES, DumpError, Mailbox, Unlocked, Worker, _thread, channel, count, deque, extras, reducing, session, sys, time, values, worker
+from _tendril.draining import drain_python
+from _tendril.inbox import Inbox, divert, read
+from _tendril.originals import own
+from _tendril.session import Call
 from _tendril.targets import controller
 
-numbers = itertools.count(1)
-waiting = {}    # by number: the Waiter of a call
-callbacks = {}  # by number: Held
+weakref = own('weakref')
+numbers = count(1)
+callbacks = {}  # by number: Held; changed under the mutex only
+gone = deque()  # of those, what nobody holds any more
 mutex = _thread.allocate_lock()
+EXECUTE = Worker.execute.__code__
 ENDING = 'the gateway is ending: the controller does not answer any more'
+ROOM = 60  # calls of ours, one within the other, that a call may take which is made in order to answer: without them its reply would be lost
 
 
 class ControllerError(Exception):
@@ -52,32 +54,59 @@ class Held(weakref.ref):
 
     def __init__(self, callback, dropped):
         weakref.ref.__init__(self, callback, dropped)
-        self.number, self.times = callback.number, 0
+        self.number, self.times = callback.number, [0]
+
+    def take(self):
+        """The number of times, for whoever comes first."""
+        try:
+            return self.times.pop()
+        except IndexError:
+            return 0
 
 
 def dropped(held):
     """Runs wherever garbage is collected: it takes no lock."""
-    if callbacks.get(held.number) is held:
-        del callbacks[held.number]
-    session.session.tell(['dropped', held.number, held.times])
+    gone.append(held)
+    times = held.take()
+    if times:
+        session.session.tell(['dropped', held.number, times])
+
+
+def count_callbacks():
+    """How many callbacks are held."""
+    with mutex:
+        forget()
+        return len(callbacks)
+
+
+def forget():
+    while gone:
+        held = gone.popleft()
+        if callbacks.get(held.number) is held:
+            del callbacks[held.number]
 
 
 def callback_with(number):
     opened()
     with mutex:
+        forget()
         held = callbacks.get(number)
         callback = None if held is None else held()
         if callback is None:
             callback = Callback(number)
-            held = callbacks[number] = Held(callback, dropped)
-        held.times += 1
+            before, held = held, Held(callback, dropped)
+            callbacks[number] = held
+            if before is not None:  # PyPy tells some time later that nobody holds it any more, or now that it has been replaced, never
+                held.times[0] = before.take()
+        held.times[0] += 1
         return callback
 
 
 def opened():
     """The session, once it is open: the task that opens it may run beside this one."""
-    while session.session is None:
-        time.sleep(0.001)
+    with Unlocked():  # it may need an import
+        while session.session is None:
+            time.sleep(0.001)
     with mutex:
         if not isinstance(session.session.answers._items, Answers):
             divert(session.session.answers, Answers())
@@ -88,12 +117,8 @@ def opened():
 
 def ask(target, args, kwargs):
     """Calls an exposed function by its name, or a callback by its number."""
-    number, waiter = next(numbers), Waiter()
-    waiting[number] = waiter
-    try:
-        entry = waiter.ask([-number, target, args, kwargs])
-    finally:
-        del waiting[number]
+    waiter = Waiter(next(numbers))
+    entry = waiter.ask(target, args, kwargs)
     answer = read(entry)
     if len(answer) == 1:
         return answer[0]
@@ -102,48 +127,81 @@ def ask(target, args, kwargs):
     raise ControllerError(*answer[1:])
 
 
+def check_room(calls):
+    """Raises RecursionError where the stack has no room for so many calls, one within the other."""
+    if calls:
+        check_room(calls - 1)
+
+
 class Waiter(Mailbox):
-    """A call of the controller, and who waits for its answer."""
+    """A question to the controller, and who waits for its answer. Calls that it makes in order to answer are performed there."""
 
-    on_main = False
+    def __init__(self, number):
+        Mailbox.__init__(self)
+        self.number, self.thread = number, _thread.get_ident()
 
-    def ask(self, request):
-        opened().drain()
-        is_main = _thread.get_ident() == worker.main
-        self.on_main = is_main and worker.execmodel == 'main_thread_only'
-        if not self.on_main and is_main:
-            session.session.scheduler.is_main_stuck = True
-        if worker.leaving:
-            raise IOError(ENDING)
+    def ask(self, target, args, kwargs):
+        check_room(ROOM)
+        session = opened()
+        drain_python(worker.output)
+        self.asker = asking()
+        session.questions[self.number] = self
         try:
-            session.session.requests.send(request)
-        except DumpError as e:
-            raise DumpError(str(e).replace('item[2]', 'args', 1).replace('item[3]', 'kwargs', 1))
-        entry = self.take_on_main() if self.on_main else worker.wait(self)
-        if entry is channel.ENDED:
-            raise IOError(ENDING)
-        return entry
-
-    def put(self, entry):
-        Mailbox.put(self, entry)
-        if self.on_main:
-            worker.tasks.put(None)
-
-    def take_on_main(self):
-        """There is no other thread for what the controller asks before it answers."""
-        aside, scheduler = [], session.session.scheduler
-        try:
-            while not self.items:
-                task = worker.wait(worker.tasks)
-                if task is not None and task[0] is scheduler:
-                    scheduler.run(task[1])
-                elif task is not None:
-                    aside.append(task)
-        finally:
-            worker.tasks.items.extendleft(reversed(aside))
             if worker.leaving:
-                worker.tasks.put(None)
-        return self.items.popleft()
+                raise IOError(ENDING)
+            try:
+                session.requests.send([-self.number, target, args, kwargs, number_of(self.asker)])
+            except DumpError as e:
+                raise DumpError(str(e).replace('item[2]', 'args', 1).replace('item[3]', 'kwargs', 1))
+            while True:
+                entry = worker.wait(self)
+                if entry is channel.ENDED:
+                    raise IOError(ENDING)
+                if type(entry) is tuple:
+                    return entry
+                entry.begin()
+        finally:
+            del session.questions[self.number]
+            self.give_back(session)
+
+    def take(self, call):
+        """By whoever reads: a call that is made in order to answer, or what goes on with one. False when nobody waits for the answer any more."""
+        self.put(call)
+        if session.session.questions.get(self.number) is self:
+            return True
+        try:
+            self.items.remove(call)
+        except ValueError:  # who has waited has found it
+            return True
+        return False
+
+    def give_back(self, session):
+        """Calls that have come too late are requests like others."""
+        while self.items:
+            try:
+                entry = self.items.popleft()
+            except IndexError:  # whoever reads was faster
+                return
+            if type(entry) is not tuple and entry is not channel.ENDED:
+                session.lane.take(entry)
+
+
+def asking():
+    """The call that this thread performs, or the channel of its task; None in a thread that user code has started."""
+    call = session.session.performing.get(_thread.get_ident())
+    if call is None and 'coroutines' in extras:
+        call = extras['coroutines'].awaited_call()
+    frame = sys._getframe()
+    while call is None and frame is not None:
+        if frame.f_code is EXECUTE:
+            return frame.f_locals['channel']
+        frame = frame.f_back
+    return call
+
+
+def number_of(asker):
+    """As it is sent."""
+    return asker.number if type(asker) is Call else None if asker is None or asker._closed else asker
 
 
 class Answers(Inbox):
@@ -156,18 +214,18 @@ class Answers(Inbox):
     def put(self, entry):
         Inbox.put(self, entry)
         if entry is channel.ENDED:
-            for waiter in list(waiting.values()):
+            for waiter in list(session.session.questions.values()):
                 waiter.put(entry)
 
     def deliver(self, entry):
+        session.session.answers._return(entry[1])  # at once: an answer that is longer than the window leaves no room for its number
         if self.answer is None:
             self.answer = entry
             return
-        waiter = waiting.get(read(entry))
+        waiter = session.session.questions.get(read(entry))
         if waiter is not None:
             waiter.put(self.answer)
         self.answer = None
-        session.session.answers._return(entry[1])
 
 
 # What it is called, here and on the wire.

@@ -2,15 +2,13 @@
 
 Runs as a task of its own, on Python 3.6 and later. What a signature or an annotation does not say is `unknown`.
 """
-import importlib
-import inspect
-import platform
-import re
-import sys
+from _tendril import sys
+from _tendril.originals import common, imported, own
 
+inspect, json, platform, re = common('inspect'), own('json'), own('platform'), own('re')
 if sys.version_info < (3, 6):
     raise RuntimeError('annotations are read by Python 3.6 and later, and this is %s' % platform.python_version())
-import typing
+typing = common('typing')
 
 PLAIN = {
     type(None): 'null', str: 'string', bool: 'boolean', int: 'number | bigint', float: 'number', bytes: 'Uint8Array',
@@ -54,7 +52,7 @@ class Writer(object):
         self.write_interface(name, self.module.__doc__, body)
         path = self.path.split('.')
         self.lines.append('/** For `gateway.modules as Remote<Modules>`. */\nexport interface Modules {\n  readonly %s%s%s\n}\n' % (
-            ': { readonly '.join(path), ': ' + name, ' }' * (len(path) - 1)))
+            ': { readonly '.join(key(part) for part in path), ': ' + name, ' }' * (len(path) - 1)))
         imports = ', '.join(sorted(self.used))
         head = '// What tendril types found in %s of %s %s.\n' % (
             self.path, platform.python_implementation(), platform.python_version())
@@ -244,20 +242,20 @@ def literal(value):
     if isinstance(value, bool):
         return 'true' if value else 'false'
     if isinstance(value, (int, type(None))):
-        return 'null' if value is None else repr(value)
-    return "'%s'" % value.replace('\\', '\\\\').replace("'", "\\'").replace('\n', '\\n') if isinstance(value, str) else 'unknown'
+        return 'null' if value is None else int.__repr__(value)
+    return json.dumps(value) if isinstance(value, str) else 'unknown'
 
 
 def key(name):
-    return name if re.match(r'[A-Za-z_]\w*\Z', name) else "'%s'" % name.replace("'", "\\'")
+    return name if re.match(r'[A-Za-z_]\w*\Z', name) and name.isidentifier() else json.dumps(name)
 
 
-RESERVED = set('''break case catch class const continue debugger default delete do else enum export extends false finally for function if
-import in instanceof new null return super switch this throw true try typeof var void while with'''.split())
+RESERVED = set('''break case catch class const continue debugger default delete do else enum export extends false finally for function if import
+in instanceof new null return super switch this throw true try typeof var void while with'''.split())
 
 
 def comment(doc, indent):
-    line = (doc or '').strip().split('\n')[0].strip().replace('*/', '* /')
+    line = ''.join(each if each.isprintable() else ' ' for each in (doc or '').strip().split('\n')[0]).strip().replace('*/', '* /')
     return '%s/** %s */\n' % (indent, line) if line else ''
 
 
@@ -269,4 +267,4 @@ def hints_of(value):
 
 
 def write(channel, path):
-    channel.send(Writer(importlib.import_module(path), path).write())
+    channel.send(Writer(imported(path), path).write())

@@ -1,4 +1,6 @@
 /** Keyword arguments of a call that is written as a call: its last argument. */
+import { refuseSignals } from '../calls/calls.js'
+import { brandValues } from '../core.js'
 
 /** Made by {@link kwargs}. */
 export class Kwargs<T extends object = Readonly<Record<string, unknown>>> {
@@ -9,6 +11,8 @@ export class Kwargs<T extends object = Readonly<Record<string, unknown>>> {
   }
 }
 
+brandValues({ Kwargs })
+
 /**
  * Keyword arguments for a function that is called as one of `gateway.modules`, of a reference or of a service.
  *
@@ -16,8 +20,10 @@ export class Kwargs<T extends object = Readonly<Record<string, unknown>>> {
  * ```ts
  * await gateway.modules.json.dumps([1, 2], kwargs({ indent: 1 })) // '[\n 1,\n 2\n]'
  * ```
+ * @throws TypeError for an AbortSignal, which is no value for Python.
  */
 export function kwargs<T extends object>(values: T): Kwargs<T> {
+  refuseSignals(values, 'keyword arguments')
   return new Kwargs({ ...values })
 }
 

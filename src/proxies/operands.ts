@@ -1,4 +1,5 @@
 /** Operands as they are when a step is written, though it is sent a moment later. */
+import { isPlainObject } from '../core.js'
 
 /** Copying more than so many members costs more than sending a step of its own. */
 const MAX_MEMBERS = 64
@@ -16,10 +17,9 @@ class Copier {
 
   copy(value: unknown): unknown {
     if (typeof value !== 'object' || value === null) return value
-    const prototype: unknown = Object.getPrototypeOf(value)
-    if (prototype === Array.prototype && Array.isArray(value))
+    if (Array.isArray(value) && isPlainList(value))
       return this.#members(value.length, () => value.map((member) => this.copy(member)))
-    if (prototype !== Object.prototype && prototype !== null) return this.#fail(value)
+    if (!isPlainObject(value)) return this.#fail(value)
     const keys = Object.keys(value)
     return this.#members(keys.length, () =>
       Object.fromEntries(Object.entries(value).map(([key, member]) => [key, this.copy(member)])),
@@ -35,4 +35,10 @@ class Copier {
     this.hasFailed = true
     return value
   }
+}
+
+/** Whether its class is Array, of whichever realm: a tuple is something else. */
+function isPlainList(value: unknown[]): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === Array.prototype || (Array.isArray(prototype) && isPlainObject(prototype))
 }

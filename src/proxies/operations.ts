@@ -1,4 +1,6 @@
 /** What can be done with every object of a worker, under names that no attribute of Python's can have. */
+import { refuseSignals } from '../calls/calls.js'
+import { asError } from '../core.js'
 import { ask, made, type Place, settle } from './place.js'
 import type { RemoteObject } from './remote.js'
 
@@ -18,7 +20,10 @@ export const operations: Readonly<Record<string, Operation>> = Object.assign(Obj
   $deleteItem: asked('delitem'),
   $has: asked('contains'),
   $length: asked('len'),
-  $call: (place, args = [], kwargs = {}) => expression(place, 'call', [args, kwargs]),
+  $call: (place, args = [], kwargs = {}) => {
+    refuseSignals(kwargs, 'keyword arguments')
+    return expression(place, 'call', [args, kwargs])
+  },
   $op: (place, operator, ...operands) => expression(place, String(operator), operands),
   $is: asked('is_'),
   $equals: asked('eq'),
@@ -70,7 +75,7 @@ async function within(place: Place, body: (entered: RemoteObject) => unknown): P
   try {
     result = await body(entered)
   } catch (error) {
-    const { name, message, stack } = error instanceof Error ? error : new Error(String(error))
+    const { name, message, stack } = asError(error)
     if (await leave([name, message, String(stack)])) return undefined
     throw error
   }

@@ -1,6 +1,6 @@
 /** What stands for objects of the worker, and for functions of this side, in requests and tasks: it is asked while one is encoded. */
 import type { RequestWatcher } from '../calls/session.js'
-import { type Reference as Mark, RemoteReferenceError } from '../core.js'
+import { type Reference as Mark, queueMicrotask, RemoteReferenceError } from '../core.js'
 import type { Callbacks } from './callbacks.js'
 import { referenceOf } from './place.js'
 import type { Reference, References } from './reference.js'

@@ -1,7 +1,7 @@
 /** Where an object of a worker is found: at a reference or in a module, and the names of attributes from there. */
 import { RemoteReferenceError } from '../core.js'
 import { Reference } from './reference.js'
-import { type Base, type Name, type Steps, wanted } from './steps.js'
+import { type Base, type Name, type StepsToAsk, wanted } from './steps.js'
 
 /** Names are only collected: what is done with them is a step. */
 export interface Place {
@@ -15,7 +15,7 @@ export interface Place {
 
 /** What places of one gateway have in common. */
 export interface World {
-  readonly steps: Steps
+  readonly steps: StepsToAsk
   /** What users hold of a place. Its type is their claim: nothing is known of an object of the worker. */
   proxyOf<T extends object>(place: Place): T
 }
@@ -33,7 +33,7 @@ export function isObject(place: Place): place is Place & { readonly base: Refere
   return place.base !== undefined && place.names.length === 0
 }
 
-/** The reference that a value of the user's is, if it is one. @throws {@link RemoteReferenceError} for a name that was not read yet. */
+/** The reference behind a value, if the value is a remote object. @throws {@link RemoteReferenceError} for a name that was not read yet. */
 export function referenceOf(value: object): Reference | undefined {
   if (value instanceof Reference) return value
   const place = placeOf(value)
@@ -83,7 +83,10 @@ function startOf({ base, names }: Place): [base: Base, names: readonly Name[]] {
   if (base !== undefined) return [base, names]
   const first = names.findIndex((name) => typeof name !== 'string')
   const dotted = first < 0 ? names : names.slice(0, first)
-  if (dotted.length === 0) throw new RemoteReferenceError('the modules are no object of the worker: name one of them')
+  if (dotted.length === 0)
+    throw new RemoteReferenceError(
+      '`gateway.modules` itself cannot be sent: name a module, such as `gateway.modules.os`',
+    )
   return [dotted.join('.'), names.slice(dotted.length)]
 }
 

@@ -2,7 +2,7 @@
  * Objects of the worker that are held here, by numbers that are chosen here (PROTOCOL.md §12). One is released there when it was
  * disposed of, or collected as garbage, and every request that needs it has been answered. Twin: references.py.
  */
-import { RemoteReferenceError } from '../core.js'
+import { queueMicrotask, RemoteReferenceError } from '../core.js'
 
 /** More than so many would hold up what waits behind them: a collection of garbage may drop a hundred thousand. */
 const RELEASED_AT_ONCE = 1000

@@ -3,18 +3,18 @@
 The controller chooses their numbers, so that what it asks of an object may leave before the object is there. Whoever needs one
 that is being made waits for it.
 """
-import operator
-import sys
-import types
-
-from _tendril import NAMES, PY2, BytesIO, LoadError, Mailbox, Unpickler, _thread, session, worker
+from _tendril import NAMES, LoadError, Mailbox, _thread, extra, extras, session, sys, worker
+from _tendril.failures import is_news, say
+from _tendril.originals import own
+from _tendril.refusing import refusals
+from _tendril.scheduling import put_for_main
 from _tendril.session import operations
 from _tendril.targets import import_and_walk
 
+operator, types = own('operator'), own('types')
 table = {}       # by number: the object, or the Failure that it came to
 performing = {}  # by thread: the numbers that it is making, a range for each request that it performs
 waiters = {}     # by number: mailboxes of threads that wait for it
-lent = {}        # objects on their way in an item of a channel or a task, which may be read long after they were let go
 mutex = _thread.allocate_lock()
 MISSING = object()
 TEXT, COROUTINE = (str, type(u'')), getattr(types, 'CoroutineType', None)
@@ -89,24 +89,14 @@ def take(number):
         raise
 
 
-def take_lent(number):
-    if number not in lent:
-        wait_for(lent, number)
-    value = lent.pop(number)
-    if type(value) is Failure:
-        value.was_told = True
-        raise Unfulfilled(value)
-    return value
+NAMES.update({('_tendril', 'Ref'): take, ('_tendril', 'Step'): Step})
 
 
-NAMES.update({('_tendril', 'Ref'): take, ('_tendril', 'Step'): Step, ('_tendril', 'Lent'): take_lent})
-
-
-def stats(call):
+def stats(channel):
     """What is held here: objects for the controller, functions of the controller, calls of it that wait."""
-    way_back = sys.modules.get('_tendril.controller')
-    callbacks, waiting = (len(way_back.callbacks), len(way_back.waiting)) if way_back else (0, 0)
-    return [len(table), callbacks, waiting, len(session.session.running) - 1]
+    way_back = extras.get('controller')
+    callbacks, waiting = way_back.count_callbacks() if way_back else 0, len(session.session.questions)
+    channel.send([len(table), callbacks, waiting, len(session.session.running)])
 
 
 # Requests.
@@ -123,12 +113,41 @@ def chain(call, wants, first, kept, start, *steps):
     if Step.loaded_by and thread in Step.loaded_by:
         Step.loaded_by.discard(thread)
         steps = LateOperands(steps)
-    outer = performing.get(thread, ())
-    performing[thread] = outer + ((first, first + kept),)
-    number, end = first, first + kept
-    try:
-        value = import_and_walk(start.split('.')) if isinstance(start, TEXT) else None if start is None else get(start)
-        for at in range(0, len(steps), 2):
+    return Chain(call, wants, first, kept, steps, start is None).perform(0, lambda: value_at(start))
+
+
+def value_at(start):
+    return import_and_walk(start.split('.')) if isinstance(start, TEXT) else None if start is None else get(start)
+
+
+class Chain(object):
+    """Steps on their way. When the result of one is a coroutine, the event loop awaits it and does the rest."""
+
+    def __init__(self, call, wants, first, kept, steps, begins_nowhere):
+        self.call, self.wants, self.kept, self.steps, self.begins_nowhere = call, wants, kept, steps, begins_nowhere
+        self.first, self.number, self.end = first, first, first + kept
+
+    def perform(self, at, value_of):
+        """Goes on at a step, from what `value_of` gives."""
+        thread = _thread.get_ident()
+        outer = performing.get(thread, ())
+        performing[thread] = outer + ((self.first, self.end),)
+        try:
+            return self.run(at, value_of())
+        except Unfulfilled as e:
+            failure = e.failure
+        except BaseException:
+            failure = Failure(worker.describe_failure())
+        finally:
+            if outer:
+                performing[thread] = outer
+            else:
+                del performing[thread]
+        self.fail(failure)
+
+    def run(self, at, value):
+        steps, size = self.steps, len(self.steps)
+        while at < size:
             what, operands = steps[at], steps[at + 1]
             if isinstance(what, TEXT):
                 for name in what.split('.') if what else ():
@@ -137,78 +156,44 @@ def chain(call, wants, first, kept, start, *steps):
             else:
                 for name in what[1:]:
                     value = getattr(value, name) if isinstance(name, TEXT) else value[name]
-                value = operations[what[0]](call, *operands) if start is None and not at else functions[what[0]](value, *operands)
+                is_of_session = self.begins_nowhere and not at
+                value = operations[what[0]](self.call, *operands) if is_of_session else functions[what[0]](value, *operands)
+            at += 2
             if type(value) is COROUTINE:
-                value = awaited(value)
-            if number < end:
-                table[number] = value
-                if waiters:
-                    wake(table, number)
-                number += 1
-        return value if wants == 2 else None
-    except Unfulfilled as e:
-        failure = e.failure
-    except BaseException:
-        failure = Failure(worker.describe_failure())
-    finally:
-        if outer:
-            performing[thread] = outer
-        else:
-            del performing[thread]
-    for number in range(number, end):  # what depends on what could not be made is not made either
-        put(table, number, failure)
-    if wants:
-        failure.was_told = True
-        raise Unfulfilled(failure)
-    if kept * 2 < len(steps):  # nobody will ask
-        complain(failure)
+                return extra('coroutines').go_on(self, at, value)
+            self.keep(value)
+        return value if self.wants == 2 else None
 
+    def keep(self, value):
+        if self.number < self.end:
+            table[self.number] = value
+            if waiters:
+                wake(table, self.number)
+            self.number += 1
 
-def awaited(coroutine):
-    import asyncio
-    from _tendril.coroutines import loop
-    return asyncio.run_coroutine_threadsafe(coroutine, loop).result()
-
-
-def salvage(payload):
-    """A request could not be read, of the exception that is being handled: if it is a chain, nothing of that will come to be."""
-    request = reader_of(payload).load()
-    if request[0] == 'references.chain':
-        wants, first, kept = request[1:4]
-        failure = Failure(worker.describe_failure())
-        failure.was_told = wants > 0
-        for number in range(first, first + kept):
+    def fail(self, failure):
+        for number in range(self.number, self.end):  # what depends on what could not be made is not made either
             put(table, number, failure)
+        if self.wants:
+            failure.was_told = True
+            raise Unfulfilled(failure)
+        if self.kept * 2 < len(self.steps):  # nobody will ask
+            complain(failure)
 
 
-def reader_of(payload):
-    """Reads a payload without making what it names."""
-    reader = Skeleton(BytesIO(b''.join(payload) if type(payload) is list else bytes(payload)))
-    if PY2:
-        reader.find_global, reader.persistent_load = (lambda module, name: nothing), nothing
-    return reader
+def salvage(entry, describe, is_known=False):
+    """A request will not be performed: if it is a chain, nothing of that will come to be, and who waits for it learns what `describe` gives."""
+    request = entry[2] if entry[0] is None else extra('skeleton').beginning_of(entry[0], 4)
+    if request and request[0] == 'references.chain':
+        give_up(is_known, describe(), *request[1:4])
 
 
-class Py3Skeleton(object if PY2 else Unpickler):
-    def find_class(self, module, name):
-        return nothing
-
-    def persistent_load(self, pid):
-        return nothing()
-
-
-Skeleton = Unpickler if PY2 else Py3Skeleton
-
-
-def nothing(*args):
-    return Nothing()
-
-
-class Nothing(list):
-    """Takes members of any kind."""
-
-    def __setitem__(self, key, value):
-        pass
+def give_up(is_known, description, wants, first, kept):
+    """Nothing of a chain will come to be."""
+    failure = Failure(description)
+    failure.was_told = wants > 0 or is_known
+    for number in range(first, first + kept):
+        put(table, number, failure)
 
 
 class LateOperands(tuple):
@@ -240,13 +225,17 @@ def release(call, numbers):
             complain(value)
 
 
+def complain_of_all(call=None):
+    """The gateway ends, or the controller's program: nobody can ask any more."""
+    for value in list(table.values()):
+        if type(value) is Failure and not value.was_told:
+            complain(value)
+
+
 def complain(failure):
     failure.was_told = True
-    sys.stderr.write('tendril: a failure was never retrieved:\n%s\n' % failure.description['traceback'].rstrip())
-
-
-def lend(call, loan, number):
-    put(lent, loan, table[number] if number in table else wait_for(table, number))
+    if is_news(failure.description):
+        say('tendril: a failure was never retrieved:\n%s\n' % failure.description['traceback'].rstrip())
 
 
 # What can be asked of an object, by its name: what is in the module `operator`, and these.
@@ -259,7 +248,7 @@ def leave(manager, message):
     """`__exit__`, after a failure on the other side when there is a message; true when it is to be forgotten."""
     if message is None:
         return type(manager).__exit__(manager, None, None, None)
-    from _tendril.controller import ControllerError
+    ControllerError = extra('controller').ControllerError
     error = ControllerError(*message)
     return bool(type(manager).__exit__(manager, ControllerError, error, None))
 
@@ -281,6 +270,17 @@ functions = Functions({
     'str': str, 'iter': iter, 'type': name_of_type, 'enter': enter, 'leave': leave,
 })
 
-operations.update({
-    'references.chain': chain, 'references.release': release, 'references.lend': lend, 'references.stats': stats,
-})
+
+def refuse_chain(session, call, failure, wants, first, kept, *steps):
+    give_up(False, failure, wants, first, kept)
+
+
+def refuse_release(session, call, failure, numbers):
+    """Finalizers may take long: it waits for the main thread, as nobody waits for it."""
+    put_for_main(call)
+    return True
+
+
+refusals.update({'references.chain': refuse_chain, 'references.release': refuse_release})
+operations.update({'references.chain': chain, 'references.release': release, 'references.complain': complain_of_all})
+extra('loans')  # the rest of the operations

@@ -1,28 +1,27 @@
 """`_tendril.service`: modules of which only some functions can be called (twin: service.ts beside it)."""
-import os
-import sys
-
-from _tendril import worker
+from _tendril import os, session, sys, worker
+from _tendril.scheduling import Lane
 from _tendril.session import operations
-from _tendril.sources import encode
+from _tendril.sources import UNNAMED
 
 services = {}  # by number: (name of the module, functions by name)
 
 
-def start(call, number, source, file, names):
+def start(call, number, source, file, names, threads=None):
     """Runs a source as a module of its own, and finds the functions that may be called."""
     stem = os.path.splitext(os.path.basename(file))[0].strip('<>')
     module = type(sys)(str('service%d_%s' % (number, stem.replace('.', '_').replace(' ', '_'))))
     module.__file__ = file
-    worker.texts[file] = source
     sys.modules[module.__name__] = module
     try:
-        exec(compile(encode(source), file, 'exec', 0, True), module.__dict__)
+        exec(worker.compile(source, '<service %d>' % number if file == UNNAMED else file), module.__dict__)
         functions = dict((name, function_of(module, file, name)) for name in names)
     except BaseException:
         del sys.modules[module.__name__]
         raise
     services[number] = module.__name__, functions
+    if threads is not None:
+        session.session.lanes[number] = Lane(threads, has_main=False)
 
 
 def function_of(module, file, name):
@@ -43,8 +42,12 @@ def perform(call, number, name, args, kwargs={}):
 
 def stop(call, number):
     module = services.pop(number, None)
+    worker.texts.pop('<service %d>' % number, None)
     if module is not None:
         sys.modules.pop(module[0], None)
+    lane = session.session.lanes.pop(number, None)
+    if lane is not None:
+        lane.close()
 
 
 operations.update({'service.start': start, 'service.call': perform, 'service.stop': stop})

@@ -7,6 +7,8 @@ import { splitArguments } from './kwargs.js'
 export interface ServiceOptions<T> {
   /** The functions that can be called. No other name of the module can be reached. */
   readonly expose: readonly (keyof T & string)[]
+  /** How many of its calls run beside each other, in threads of its own; one after the other with all other calls of the gateway when absent. */
+  readonly threads?: number
 }
 
 /** The functions of a service, and nothing else. The last argument may be made by `kwargs`. */
@@ -19,8 +21,8 @@ export type Service<T> = AsyncDisposable & {
   dispose(): Promise<void>
 }
 
-/** Has something done by the worker. */
-export type Ask = (operation: string, ...args: readonly unknown[]) => Promise<unknown>
+/** Has something done by the worker; `where` says where it is to begin, see `SendOptions`. */
+export type Ask = (where: number | undefined, operation: string, ...args: readonly unknown[]) => Promise<unknown>
 
 /** Names that an object of a promise's or of ours has already. */
 const RESERVED = ['then', 'dispose']
@@ -37,15 +39,22 @@ export async function startService<T>(ask: Ask, source: Source, options: Service
   } = readSource(typeof source === 'string' ? { file: source } : source)
   if (functionName !== null) throw new TypeError(`a service is a whole module: expose ${functionName} instead`)
   const number = ++made
-  await ask('service.start', number, text, file, names)
-  const stop = async (): Promise<void> => void (await ask('service.stop', number))
+  const threads = checkedThreads(options.threads)
+  const where = threads === undefined ? undefined : -number
+  await ask(undefined, 'service.start', number, text, file, names, threads ?? null)
+  const stop = async (): Promise<void> => void (await ask(undefined, 'service.stop', number))
   const functions = names.map((name) => [
     name,
-    async (...args: readonly unknown[]) => ask('service.call', number, name, ...splitArguments(args)),
+    async (...args: readonly unknown[]) => ask(where, 'service.call', number, name, ...splitArguments(args)),
   ])
   const service: object = Object.assign(Object.create(null), Object.fromEntries(functions))
   Object.defineProperties(service, { dispose: { value: stop }, [Symbol.asyncDispose]: { value: stop } })
   return Object.freeze(service) as Service<T> // what it exposes is what the caller says
+}
+
+function checkedThreads(threads: number | undefined): number | undefined {
+  if (threads === undefined || (Number.isInteger(threads) && threads >= 1)) return threads
+  throw new RangeError(`the threads of a service must be a whole number from 1 on, not ${threads}`)
 }
 
 function checked(names: readonly string[] | undefined): readonly string[] {

@@ -2,7 +2,9 @@
  * What is asked of objects of the worker, step by step. A step that goes on from the one before it travels with it: a chain is one
  * request, and one round trip. Steps leave in the order in which they were written, with what was written then.
  */
-import { DumpError } from '../core.js'
+import { AsyncResource } from 'node:async_hooks'
+import type { CallOptions } from '../calls/call-options.js'
+import { asError, DumpError, queueMicrotask } from '../core.js'
 import { copied } from './operands.js'
 import { Reference, type References } from './reference.js'
 
@@ -17,30 +19,64 @@ export const wanted = { nothing: 0, success: 1, value: 2 } as const
 export type Wanted = (typeof wanted)[keyof typeof wanted]
 
 /** Sends a chain. What is pinned for it is unpinned when it was answered. @throws {@link DumpError} */
-export type SendSteps = (chain: readonly unknown[], pinned: readonly Reference[]) => Promise<unknown>
+export type SendSteps = (
+  chain: readonly unknown[],
+  pinned: readonly Reference[],
+  options: CallOptions | undefined,
+) => Promise<unknown>
 
 /** Something that is to be done, and what it will have come to. */
 interface Step {
   readonly result: Reference | undefined
   readonly base: Base
   readonly rest: readonly [names: readonly Name[], operation: string, ...operands: readonly unknown[]]
+  /** May end it before its time. */
+  readonly options: CallOptions | undefined
 }
+
+/** Of one request. What goes on from there is another, in the same write. */
+const MAX_STEPS = 1000
+
+/** What can be asked for. */
+export type StepsToAsk = Pick<Steps, 'add' | 'tell' | 'ask' | 'settle'>
 
 /** The steps of one gateway. */
 export class Steps {
   readonly #references: References
   readonly #send: SendSteps
+  readonly #question: () => number | undefined
   #open: Step[] = []
+  /** Where the first of the open steps was written: what leaves later leaves as if from there. */
+  #context: { readonly question: number | undefined; readonly resource: AsyncResource } | undefined
   #sending: readonly Step[] = []
   #waits = 0
+  #options: CallOptions | undefined
   readonly #onTurn = (): void => queueMicrotask(this.#onSecondTurn)
   readonly #onSecondTurn = (): void => {
     if (--this.#waits === 0) this.flush()
   }
 
-  constructor(references: References, send: SendSteps) {
+  /** @param question - The question of the worker's that the code which runs now is to answer. */
+  constructor(references: References, send: SendSteps, question: () => number | undefined) {
+    this.#question = question
     this.#references = references
     this.#send = send
+  }
+
+  /** The same steps, asked for with options. */
+  with(options: CallOptions): StepsToAsk {
+    const within =
+      <A extends unknown[], R>(ask: (...args: A) => R) =>
+      (...args: A): R => {
+        const before = this.#options
+        this.#options = options
+        try {
+          return ask.apply(this, args)
+        } finally {
+          this.#options = before
+        }
+      }
+    return { add: within(this.add), tell: within(this.tell), ask: within(this.ask), settle: within(this.settle) }
   }
 
   /** Asks for something, now or with what is asked of its result at once. @returns What it will be. */
@@ -56,7 +92,7 @@ export class Steps {
   /** Has something done that nobody waits for: a failure is printed there. @throws {@link DumpError} */
   tell(base: Base, names: readonly Name[], operation: string, operands: readonly unknown[]): void {
     this.#check(base)
-    this.#push({ result: undefined, base, rest: [names, operation, ...operands] })
+    this.#push(undefined, base, [names, operation, ...operands])
     this.#flush(wanted.nothing).catch(() => undefined) // the gateway has ended
   }
 
@@ -64,7 +100,7 @@ export class Steps {
   ask(base: Base, names: readonly Name[], operation: string, operands: readonly unknown[]): Promise<unknown> {
     this.#check(base)
     if (base instanceof Reference && base.failure !== undefined) throw base.failure
-    this.#push({ result: undefined, base, rest: [names, operation, ...operands] })
+    this.#push(undefined, base, [names, operation, ...operands])
     return this.#flush(wanted.value)
   }
 
@@ -74,7 +110,7 @@ export class Steps {
     if (wants === wanted.success) this.#references.keep(result)
     if (this.#open.at(-1)?.result === result) return this.#flush(wants)
     if (result.failure !== undefined) throw result.failure
-    this.#push({ result: undefined, base: result, rest: [[], 'get'] })
+    this.#push(undefined, result, [[], 'get'])
     return this.#flush(wants)
   }
 
@@ -107,18 +143,22 @@ export class Steps {
     const { result, base, operation, names } = step
     const [operands, areCopies] = copied(step.operands)
     result.pin()
-    this.#push({ result, base, rest: [names, operation, ...operands] })
+    this.#push(result, base, [names, operation, ...operands])
     if (!areCopies) this.flush()
     else if (this.#open.length === 1) this.#sendSoon()
   }
 
-  #push(step: Step): void {
+  #push(result: Reference | undefined, base: Base, rest: Step['rest']): void {
+    const options = this.#options
     const last = this.#open.at(-1)
-    const goesOn =
-      last?.result !== undefined && step.base === last.result && (step.result?.id ?? 0) - 1 <= last.result.id
-    if (last !== undefined && !goesOn) this.flush()
-    if (step.base instanceof Reference) step.base.pin()
-    this.#open.push(step)
+    const goesOn = last?.result !== undefined && base === last.result && (result?.id ?? 0) - 1 <= last.result.id
+    const question = this.#question()
+    const isShort = this.#open.length < MAX_STEPS
+    const isAsBefore = options === last?.options && question === this.#context?.question
+    if (last !== undefined && !(goesOn && isShort && isAsBefore)) this.flush()
+    if (this.#open.length === 0) this.#context = { question, resource: new AsyncResource('TendrilSteps') }
+    if (base instanceof Reference) base.pin()
+    this.#open.push({ result, base, rest, options })
   }
 
   /** Two turns of the microtask queue from now: by then an `await` that was written with the step has said that it waits. */
@@ -130,13 +170,14 @@ export class Steps {
   #flush(wants: Wanted): Promise<unknown> {
     const steps = this.#open
     this.#open = []
-    return this.#sendAll(steps, wants)
+    const send = (): Promise<unknown> => this.#sendAll(steps, wants)
+    return this.#context === undefined ? send() : this.#context.resource.runInAsyncScope(send)
   }
 
   #sendAll(steps: readonly Step[], wants: Wanted): Promise<unknown> {
     this.#sending = steps
     try {
-      return this.#send(chainOf(steps, wants), pinnedBy(steps))
+      return this.#send(chainOf(steps, wants), pinnedBy(steps), steps[0]?.options)
     } catch (error) {
       throw this.#refuse(steps, error)
     } finally {
@@ -190,16 +231,15 @@ const FIRST_OPERANDS = 6
 
 /** The step at fault, and the error as whoever wrote it can read it. */
 function explain(error: unknown, steps: readonly Step[]): [index: number, failure: Error] {
-  const failure = error instanceof Error ? error : new Error(String(error))
+  const failure = asError(error)
   if (!(error instanceof DumpError)) return [0, failure]
   const index = (Number(/^item\[(\d+)\]/.exec(error.path)?.[1]) - FIRST_OPERANDS) / 2
   const step = steps[index]
   if (step === undefined) return [0, failure]
   const [names, operation, ...operands] = step.rest
-  const isCall = operation === 'call'
-  const isPlainCall = isCall && operands.length === 1 && names.every(isPlainName)
+  const isPlainCall = operation === 'call' && operands.length === 1 && names.every(isPlainName)
   const [place = '', operand] = (isPlainCall ? /^item\[\d+\]()/ : /^item\[\d+\]\[(\d+)\]/).exec(error.path) ?? []
-  const name = isCall ? (operand === '1' ? 'kwargs' : 'args') : 'value'
+  const name = operandNames(step)[Number(operand)] ?? 'value'
   const path = error.path.replace(place, name)
   return [
     index,
@@ -208,4 +248,10 @@ function explain(error: unknown, steps: readonly Step[]): [index: number, failur
       { path, cause: error.cause },
     ),
   ]
+}
+
+/** What the user calls the operands of a step. */
+function operandNames({ base, rest: [, operation] }: Step): readonly string[] {
+  if (base !== null) return operation === 'call' ? ['args', 'kwargs'] : []
+  return operation === 'call' ? ['path', 'args', 'kwargs'] : operation === 'eval' ? ['text', 'names'] : ['path']
 }

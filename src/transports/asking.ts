@@ -78,6 +78,10 @@ class AskingTransport implements Transport {
     else this.#isInputOver = true
   }
 
+  greeted(): void {
+    this.#transport.greeted?.()
+  }
+
   kill(signal: 'SIGTERM' | 'SIGKILL'): void {
     this.#isClosed = true
     this.#transport.kill(signal)

@@ -85,7 +85,7 @@ function read(socket: Socket): Promise<AskpassQuestion> {
     socket.setEncoding('utf8').on('data', (chunk: string) => {
       text += chunk
     })
-    socket.once('close', () => reject(new Error('it left without a question')))
+    socket.once('close', () => reject(new Error('the askpass program ended before it asked anything')))
     socket.once('end', () => {
       try {
         resolve(JSON.parse(text) as AskpassQuestion) // by our own program, above

@@ -2,6 +2,7 @@
 import { Duplex } from 'node:stream'
 import type { Channel } from '../channels/channel.js'
 import { EndOfChannelError } from '../errors.js'
+import { said } from '../protocol/messages.js'
 import type { Connected } from './tcp.js'
 
 /**
@@ -17,7 +18,7 @@ export async function connectOverChannel<G>(
   signal.addEventListener('abort', onAbort)
   try {
     const answer = await channel.receive()
-    if (Array.isArray(answer)) throw Object.assign(new Error(String(answer[1])), { code: String(answer[0]) })
+    if (Array.isArray(answer)) throw Object.assign(new Error(said(answer[1])), { code: said(answer[0]) })
   } catch (error) {
     signal.throwIfAborted()
     throw error
@@ -74,7 +75,10 @@ class ChannelStream<G> extends Duplex {
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
     this.keepAlive(false)
-    void this.#channel.close(error?.message).catch(() => undefined)
+    // Without a reason what was sent until now would be all, and would be carried on to its end, however long nobody takes it.
+    const isComplete = this.readableEnded && this.writableFinished
+    const reason = error?.message ?? (isComplete ? undefined : 'it was cut off')
+    void this.#channel.close(reason).catch(() => undefined)
     done(error)
   }
 
@@ -84,7 +88,7 @@ class ChannelStream<G> extends Duplex {
         const item = await this.#channel.receiveQuietly()
         if (item instanceof Uint8Array) this.#isReading = this.push(item)
         else if (item === null) return void this.push(null)
-        else throw new Error(String(item))
+        else throw new Error(said(item))
       }
     } catch (error) {
       const isOver = error instanceof EndOfChannelError

@@ -2,7 +2,7 @@
  * What passes between a transport that has a way to go before it carries anything and whoever opened it: the phases of
  * the way, questions for a person, the wish to stop, and how the way failed.
  */
-import type { Phase, TendrilError } from '../errors.js'
+import { type Phase, TendrilError } from '../errors.js'
 
 /** What only a person can answer. */
 export interface Question {
@@ -64,4 +64,9 @@ export class ConnectFault extends Error {
   errorFor(gateway: string): TendrilError {
     return this.#make(`gateway ${gateway}: ${this.message}`)
   }
+}
+
+/** What a way ends with that `error` has kept from its begin: users get that very error when it is one of ours. */
+export function faultOf(error: Error): Error {
+  return error instanceof TendrilError ? new ConnectFault('python', error.message, () => error) : error
 }

@@ -2,6 +2,7 @@
  * A transport to a far end that must be reached first. It takes what is written meanwhile and hands it on the moment the
  * far end is there, so that it leaves together with the request for it; nobody waits to find out.
  */
+import { asError } from '../thrown.js'
 import type { Transport, TransportEnd, TransportEvents } from './transport.js'
 
 /** A far end that has been reached. */
@@ -73,6 +74,10 @@ class DeferredTransport implements Transport {
     this.#end({ error: new Error('it was given up before it was there') })
   }
 
+  greeted(): void {
+    this.#reached?.transport.greeted?.()
+  }
+
   keepAlive(isWanted: boolean): void {
     this.#isWanted = isWanted
     this.#reached?.transport.keepAlive(isWanted)
@@ -82,7 +87,7 @@ class DeferredTransport implements Transport {
     try {
       this.#adopt(await this.#reach.open(this.#abort.signal), events)
     } catch (error) {
-      this.#end({ error: error instanceof Error ? error : new Error(String(error)) })
+      this.#end({ error: asError(error) })
     }
   }
 

@@ -1,14 +1,15 @@
-/** A far end that was never there: what is known of its end is told to whoever starts it, as if it had lived. */
+/** A transport that failed before it could be started; it reports that failure as its end. */
+import { queueMicrotask } from '../timer.js'
 import type { Transport, TransportEnd } from './transport.js'
 
 /** What it leaves behind. */
-export interface LastWords extends TransportEnd {
-  readonly stdout: string
-  readonly stderr: string
+export interface Remains extends TransportEnd {
+  readonly stdout?: string
+  readonly stderr?: string
 }
 
 /** Ends as soon as it is started. */
-export function openEnded({ stdout, stderr, ...end }: LastWords, address: string): Transport {
+export function openEnded({ stdout = '', stderr = '', ...end }: Remains, address?: string): Transport {
   return {
     remoteAddress: address,
     start: (events) =>

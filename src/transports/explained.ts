@@ -1,7 +1,7 @@
 /** A program that leads to a worker elsewhere. When it ends on the way, what it said is the reason, and has to be put into words. */
 
 import { withSignal } from './shell-status.js'
-import type { Transport, TransportEnd } from './transport.js'
+import { type Transport, type TransportEnd, Unconfirmed } from './transport.js'
 
 // Programs that complain do it in a few lines.
 const SAID_CHARACTERS = 4096
@@ -38,7 +38,7 @@ export function openExplained(transport: Transport, { address, explain }: Explan
         },
         onDrain: () => events.onDrain(),
         onEnd: (end) => {
-          const error = explain(end, said)
+          const error = end.error instanceof Unconfirmed ? undefined : explain(end, said)
           const told = withSignal(end)
           events.onEnd(error === undefined ? { ...told, signal: told.signal ?? killedBy } : { ...end, error })
         },
@@ -49,6 +49,7 @@ export function openExplained(transport: Transport, { address, explain }: Explan
       killedBy = signal
       transport.kill(signal)
     },
+    greeted: () => transport.greeted?.(),
     keepAlive: (isWanted) => transport.keepAlive(isWanted),
   }
 }

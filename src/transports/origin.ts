@@ -9,6 +9,8 @@ export interface Command {
   readonly argv: readonly (string | null)[]
   /** Set beside the variables that are there. */
   readonly env: Readonly<Record<string, string>>
+  /** Whether it is to become a worker: should this program be killed before, it is ended, too. */
+  readonly isWorker?: boolean
 }
 
 /** A machine that ways set out from. */
@@ -23,10 +25,10 @@ export interface Origin {
 /** This machine. */
 export const here: Origin = {
   carrier: undefined,
-  start: ({ argv, env }) =>
+  start: ({ argv, env, isWorker = false }) =>
     openProcess(
       argv.map((word) => word ?? process.execPath),
-      { env },
+      { env, isAttended: isWorker },
     ),
   connect: connectTcp,
 }

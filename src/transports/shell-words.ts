@@ -29,6 +29,11 @@ export function splitWords(text: string, options: { readonly windows?: boolean }
   return words
 }
 
+/** One word as `splitWords` reads it, on every system: in quotes where it must be. */
+export function quoteWord(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'"'"'`)}'`
+}
+
 function skipSpace(text: string, start: number): number {
   let position = start
   while (position < text.length && /\s/.test(text.charAt(position))) position++

@@ -1,6 +1,11 @@
 /** A stream that is connected to a far end, as a transport: a socket, encrypted or not. */
 import type { Duplex } from 'node:stream'
-import { LinkClosed, type Transport, type TransportEvents } from './transport.js'
+import { asError } from '../thrown.js'
+import { Timer } from '../timer.js'
+import { readPaced } from './pace.js'
+import { LinkClosed, type Transport, type TransportEvents, Unconfirmed } from './transport.js'
+
+const CONFIRM_MS = 1000
 
 /** What is known of a stream beside its bytes. */
 export interface StreamOptions {
@@ -22,6 +27,8 @@ class StreamTransport implements Transport {
   readonly #options: StreamOptions
   #events: TransportEvents | undefined
   #error: Error | undefined
+  #confirmation: Timer | undefined
+  #isHeard = false
   #hasBegun = false
   #hasEnded = false
 
@@ -57,26 +64,41 @@ class StreamTransport implements Transport {
     if (!this.#stream.destroyed) this.#stream.end()
   }
 
-  /** There is no signal that could be sent: a worker whose connection is gone leaves, and its guard sees to that. */
+  /**
+   * There is no signal that could be sent: a worker whose connection is gone leaves, and its guard sees to that. Our end says so, and is
+   * answered by that of the connection; behind bytes that nobody takes it would not arrive, but a reset does.
+   */
   kill(signal: 'SIGTERM' | 'SIGKILL'): void {
-    if (signal === 'SIGKILL') this.#stream.destroy()
-    else this.endInput()
+    const stream = this.#stream
+    if (stream.destroyed) return
+    this.endInput()
+    if (signal !== 'SIGKILL') return
+    if (!this.#isHeard) return void stream.destroy()
+    this.#confirmation ??= new Timer(stream.writableLength === 0 ? CONFIRM_MS : 0, () => {
+      const text = `${this.remoteAddress} did not confirm that the worker ended: what became of it cannot be told from here`
+      this.#error ??= new Unconfirmed(text)
+      stream.destroy()
+    })
   }
 
   keepAlive(isWanted: boolean): void {
     this.#options.keepAlive(isWanted)
+    this.#confirmation?.[isWanted ? 'ref' : 'unref']()
   }
 
   async #read(events: TransportEvents): Promise<void> {
     const stream = this.#stream
     try {
       await this.#options.preamble?.()
-      stream.on('data', (chunk: Uint8Array) => events.onChunk(chunk))
+      readPaced(stream, (chunk) => {
+        this.#isHeard = true
+        events.onChunk(chunk)
+      })
       // The far end is one process: when it sends no more, it is gone.
       if (stream.readableEnded) stream.destroy()
       else stream.once('end', () => stream.destroy())
     } catch (error) {
-      this.#error = error instanceof Error ? error : new Error(String(error))
+      this.#error = asError(error)
       stream.destroy()
     }
     this.#hasBegun = true
@@ -87,6 +109,7 @@ class StreamTransport implements Transport {
   #end(): void {
     if (this.#hasEnded || !this.#hasBegun || this.#events === undefined) return
     this.#hasEnded = true
+    this.#confirmation?.stop()
     this.#options.keepAlive(false)
     const { address } = this.#options
     this.#events.onEnd({ error: this.#error ?? new LinkClosed(`${address} closed the connection`) })

@@ -1,6 +1,7 @@
 /** A TCP connection, made with everything that a gateway wants of one. */
 import { createConnection, isIP } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { Timer } from '../timer.js'
 
 // What a dead host is noticed by when nothing is sent: the defaults of systems are hours.
 const PROBE_AFTER_MS = 15_000
@@ -48,7 +49,7 @@ export const connectTcp: ConnectTcp = (options, signal) => {
       ...(bindAddress === undefined ? {} : { localAddress: bindAddress }),
     })
     const settle = (): void => {
-      clearTimeout(timer)
+      timer?.stop()
       signal.removeEventListener('abort', onAbort)
     }
     const fail = (error: unknown): void => {
@@ -59,7 +60,7 @@ export const connectTcp: ConnectTcp = (options, signal) => {
     const onAbort = (): void => fail(signal.reason)
     const late = (): void =>
       fail(Object.assign(new Error(`${hostname} port ${port} does not answer`), { code: 'ETIMEDOUT' }))
-    const timer = timeoutMs === undefined ? undefined : setTimeout(late, timeoutMs)
+    const timer = timeoutMs === undefined ? undefined : new Timer(timeoutMs, late)
     socket.on('error', fail)
     socket.once('lookup', (error) => {
       if (!error) options.onFound?.()

@@ -11,6 +11,9 @@ export interface TransportEnd {
 /** The far end closed the link, and nobody can tell how it ended: no failure when it had been asked to leave. */
 export class LinkClosed extends Error {}
 
+/** The far end was killed, and nobody who could tell from here what became of it has answered. */
+export class Unconfirmed extends Error {}
+
 /** Who owns a transport. Calls come in the order of the stream; nothing follows `onEnd`. */
 export interface TransportEvents {
   onChunk(chunk: Uint8Array): void
@@ -30,8 +33,13 @@ export interface Transport {
   write(chunks: readonly Uint8Array[]): boolean
   /** Ends the input of the far end, which then leaves by itself. */
   endInput(): void
-  /** Ends the far end with everything that it has started. */
+  /**
+   * Ends the far end with everything that it has started. It overtakes all bytes. Behind `SIGKILL` comes the end, soon, whoever
+   * on the way stands still: as {@link Unconfirmed} where that is so.
+   */
   kill(signal: 'SIGTERM' | 'SIGKILL'): void
+  /** A worker is there, which ends by itself when this program does. */
+  greeted?(): void
   /** Whether the transport keeps this process alive. */
   keepAlive(isWanted: boolean): void
 }

@@ -1,6 +1,7 @@
 /** What the tests of aborting share: a gateway that has the functions of fixtures/aborted.py, and one of them on its way. */
 import { fileURLToPath } from 'node:url'
 import type { CallOptions, Channel, Gateway, Group } from '../../src/index.js'
+import { errorOf } from '../failing.js'
 
 const fixtures = fileURLToPath(new URL('../fixtures', import.meta.url))
 
@@ -41,12 +42,4 @@ export function occupyMain(gateway: Gateway): () => Promise<void> {
     await task.send(null)
     await task.waitClose()
   }
-}
-
-/** What a promise is rejected with. */
-export function errorOf(promise: Promise<unknown>): Promise<unknown> {
-  return promise.then(
-    (value) => new Error(`no error but ${String(value)}`),
-    (error: unknown) => error,
-  )
 }

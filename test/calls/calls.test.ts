@@ -13,6 +13,7 @@ import {
   RemoteError,
   Tuple,
 } from '../../src/index.js'
+import { errorOf } from '../failing.js'
 import { anyInterpreter } from '../interpreters.js'
 import { pythons } from './pythons.js'
 
@@ -20,13 +21,6 @@ const spec = `popen//python=${anyInterpreter().command}`
 const output: OutputLine[] = []
 const group = new Group({ onOutput: (line) => output.push(line) })
 afterAll(() => group.terminate())
-
-async function errorOf(call: Promise<unknown>): Promise<unknown> {
-  return call.then(
-    (value) => new Error(`no error but ${String(value)}`),
-    (error: unknown) => error,
-  )
-}
 
 describe.each(pythons)('$name', ({ name, command }) => {
   let gateway: Gateway
@@ -40,6 +34,17 @@ describe.each(pythons)('$name', ({ name, command }) => {
     expect(await gateway.call('dict', null, null)).toEqual({})
     expect(await gateway.call('dict', undefined, undefined)).toEqual({})
     expect(await gateway.call<number>('sorted', [[3, 1, 2]], { reverse: true })).toEqual([3, 2, 1])
+  })
+
+  it.each([
+    '{10**400: 1}',
+    'set([10**400, -10**400])',
+    '{(10**5000, (10**309,)): [10**5000]}',
+    '{2**1024: 1, float("inf"): 2, -float("inf"): 3}',
+    '{1e300: 1, 10**20: 2, -2**63: 3, 2**53: 4}',
+    '{(1,): "number", (u"1",): "text", (None,): 0, (u"null",): 1}',
+  ])('takes back %s as it was', async (text) => {
+    expect(await gateway.eval('value == eval(text)', { value: await gateway.eval(text), text })).toBe(true)
   })
 
   it('gives values that users expect', async () => {
@@ -113,12 +118,26 @@ describe.each(pythons)('$name', ({ name, command }) => {
     await task.waitClose()
   })
 
-  it('answers while other calls take their time', async () => {
-    const slow = Array.from({ length: 4 }, () => gateway.call('time.sleep', [0.5]))
-    const begun = performance.now()
-    expect(await gateway.call('len', [[1]])).toBe(1)
-    expect(performance.now() - begun).toBeLessThan(400)
-    await Promise.all(slow)
+  it('runs one after the other; with threads, so many beside each other', async () => {
+    const meet = (on: Gateway) =>
+      on.execute(`
+      import threading
+      active, most, lock = 0, 0, threading.Lock()
+      def work():
+          global active, most
+          with lock: active += 1; most = max(most, active)
+          import time; time.sleep(0.02)
+          with lock: active -= 1
+    `)
+    await using threaded = await group.makeGateway(`popen//python=${command}//threads=3`)
+    for (const [on, most] of [
+      [gateway, 1],
+      [threaded, 3],
+    ] as const) {
+      await meet(on)
+      await Promise.all(Array.from({ length: 9 }, () => on.call('work')))
+      expect(await on.get('most')).toBe(most)
+    }
   })
 
   it('answers in main_thread_only, in the order of the calls', async () => {

@@ -1,7 +1,10 @@
 // Python as text and as templates: values, namespaces, tracebacks, threads.
+import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Gateway, Group, RemoteError } from '../../src/index.js'
+import { type Gateway, Group } from '../../src/index.js'
+import { remoteErrorOf } from '../failing.js'
+import { anyInterpreter } from '../interpreters.js'
 import { pythons, pythons3 } from './pythons.js'
 
 const group = new Group()
@@ -13,19 +16,79 @@ function lineOf(text: string): number {
   return lines.findIndex((line) => line.includes(text) && !line.includes('lineOf')) + 1
 }
 
-async function failureOf(call: Promise<unknown>): Promise<RemoteError> {
-  const error = await call.catch((caught: unknown) => caught)
-  if (!(error instanceof RemoteError)) throw new Error(`no RemoteError: ${String(error)}`)
-  return error
-}
-
 describe.each(pythons)('$name', ({ name, command }) => {
   let gateway: Gateway
   beforeAll(async () => {
     gateway = await group.makeGateway(`popen//python=${command}`)
   })
 
+  it('runs first what is given names in a namespace that C code can import in, as that of a script', async () => {
+    const days = [gateway.eval('import datetime; datetime.datetime.strptime(day, "%Y").month', { day: '2026' })]
+    days.push(gateway.py`__import__("datetime").datetime.strptime(${'2026'}, "%Y").month`)
+    expect(await Promise.all(days)).toEqual([1, 1])
+    const script =
+      'import sys; print(sorted((name, repr(value)) for name, value in vars(sys.modules["__main__"]).items() if name != "sys"))'
+    await using fresh = await group.makeGateway(`popen//python=${command}`)
+    expect(
+      await fresh.eval(`text = repr(sorted((n, repr(v)) for n, v in globals().items() if n != 'controller'))\ntext`),
+    ).toBe(spawnSync(command, ['-c', script], { encoding: 'utf8' }).stdout.trim())
+  })
+
+  it('shows the lines of each source, whatever others without a name run beside it or came later', async () => {
+    const tasks = ['one', 'two', 'three'].map((name, at) =>
+      gateway.remoteExec(
+        `${'\n'.repeat(at)}def ${name}():\n  channel.receive() # ${name}\n  raise ValueError\n${name}()`,
+      ),
+    )
+    await gateway.execute('\n\ndef f():\n  raise ValueError # of f')
+    const text = '\n\n\ndef g():\n  raise ValueError # of g'
+    await using service = await gateway.service<{ g(): void }>({ text }, { expose: ['g'] })
+    const waiting = async () => (await gateway.stacks()).flatMap(({ frames }) => frames.map((frame) => frame.text))
+    await expect
+      .poll(waiting)
+      .toEqual(expect.arrayContaining(['one', 'two', 'three'].map((name) => `channel.receive() # ${name}`)))
+    for (const [at, task] of tasks.entries()) {
+      await task.send(0)
+      const { frames, traceback } = await remoteErrorOf(task.waitClose())
+      expect(frames.map((frame) => frame.text)).toEqual([`${['one', 'two', 'three'][at]}()`, 'raise ValueError'])
+      expect(traceback).toContain(`    ${['one', 'two', 'three'][at]}()\n`)
+      expect(frames[0]?.file).toBe('<remote exec>')
+    }
+    expect((await remoteErrorOf(gateway.call('f'))).frames.at(-1)?.text).toBe('raise ValueError # of f')
+    expect((await remoteErrorOf(service.g())).frames.at(-1)?.text).toBe('raise ValueError # of g')
+    await gateway
+      .remoteExec('1 / 0 # later')
+      .waitClose()
+      .catch(() => undefined)
+    const [, , held] = await Promise.all([
+      gateway.execute('x = 1\n\n\ny = 2'),
+      gateway.remoteExec('pass\npass').waitClose(),
+      gateway.postMortem(),
+    ])
+    expect(held?.frames[0]?.text).toBe('1 / 0 # later')
+  })
+
+  it('forgets the lines of texts that came long ago', async () => {
+    const size = 'from _tendril import worker; len(worker.texts)'
+    for (let n = 0; n < 1100; n += 100)
+      await Promise.all(Array.from({ length: 100 }, (_, at) => gateway.eval(`${n} + ${at}`)))
+    const before = await gateway.eval(size)
+    await Promise.all(
+      Array.from({ length: 300 }, (_, at) => (at % 2 === 0 ? gateway.execute(`x = ${at}`) : gateway.eval(`-${at}`))),
+    )
+    expect(await gateway.eval(size)).toBe(before)
+  })
+
+  it('has one __main__ for tasks and calls, where what is defined can be pickled', async () => {
+    await using fresh = await group.makeGateway(`popen//python=${command}`)
+    await fresh.remoteExec('import __main__; __main__.kept = 1').waitClose()
+    expect(await fresh.eval('kept')).toBe(1)
+    await fresh.eval('class Point(object): x = given', { given: 3 })
+    expect(await fresh.eval('import pickle; pickle.loads(pickle.dumps(Point())).x')).toBe(3)
+  })
+
   it('evaluates an expression with names', async () => {
+    expect(await gateway.eval('', { a: 1 })).toBe(null)
     expect(await gateway.eval('a + b', { a: 1, b: 2 })).toBe(3)
     expect(await gateway.eval('a + b', { b: 'x', a: 'y' })).toBe('yx')
     expect(await gateway.eval('1 + 1')).toBe(2)
@@ -54,11 +117,11 @@ describe.each(pythons)('$name', ({ name, command }) => {
       },
     )
     expect(await gateway.eval('[kept, triple(kept), K.v, s == p.sep]')).toEqual([7, 21, 7, true])
-    expect((await failureOf(gateway.eval('given'))).message).toBe("NameError: name 'given' is not defined")
+    expect((await remoteErrorOf(gateway.eval('given'))).message).toBe("NameError: name 'given' is not defined")
     expect(await gateway.call('triple', [2])).toBe(6)
     expect(await gateway.get('kept')).toBe(7)
     expect(await gateway.eval('given = given + 1; given', { given: 1 })).toBe(2)
-    expect((await failureOf(gateway.eval('given'))).type).toBe('NameError')
+    expect((await remoteErrorOf(gateway.eval('given'))).type).toBe('NameError')
   })
 
   it('keeps names that loops, with, except and del bind', async () => {
@@ -75,7 +138,7 @@ describe.each(pythons)('$name', ({ name, command }) => {
       { x: 2 },
     )
     expect(await gateway.eval('[loop, message, content]')).toEqual([2, 'v', 2])
-    expect((await failureOf(gateway.eval('gone'))).type).toBe('NameError')
+    expect((await remoteErrorOf(gateway.eval('gone'))).type).toBe('NameError')
   })
 
   it('lets nested scopes see the values', async () => {
@@ -95,13 +158,13 @@ describe.each(pythons)('$name', ({ name, command }) => {
     expect(await gateway.py`${evil}`).toBe(evil)
     expect(await gateway.py`len(${evil})`).toBe(evil.length)
     const key = 'x=__import__("os")._exit(1)'
-    expect((await failureOf(gateway.eval('1', { [key]: 1 }))).message).toContain('no Python name')
+    expect((await remoteErrorOf(gateway.eval('1', { [key]: 1 }))).message).toContain('no Python name')
   })
 
   it('says so when a value stands in a string, a comment or a name', async () => {
     const misplaced = [gateway.py`"hello ${1}"`, gateway.py`1 # ${2}`, gateway.py`abc${3}`]
     for (const call of misplaced)
-      expect((await failureOf(call)).message).toContain('ValueError: value 0 of the template')
+      expect((await remoteErrorOf(call)).message).toContain('ValueError: value 0 of the template')
   })
 
   it('leaves escapes to Python', async () => {
@@ -128,7 +191,7 @@ describe.each(pythons)('$name', ({ name, command }) => {
   })
 
   it('names the line of the template in tracebacks', async () => {
-    const { frames, traceback, stack } = await failureOf(gateway.py`
+    const { frames, traceback, stack } = await remoteErrorOf(gateway.py`
       text = ${'x'}
       number = int(text)  # here it fails
     `)
@@ -145,16 +208,16 @@ describe.each(pythons)('$name', ({ name, command }) => {
       def broken(n):
           return n / ${0}  # in the function
     `
-    const { frames } = await failureOf(gateway.call('broken', [1]))
+    const { frames } = await remoteErrorOf(gateway.call('broken', [1]))
     expect(frames.map(({ file, line, name, text }) => [file, line, name, text])).toEqual([
       [import.meta.filename, lineOf('# in the function'), 'broken', 'return n / _value_0  # in the function'],
     ])
-    const { frames: single } = await failureOf(gateway.py`{}["single line"]`)
+    const { frames: single } = await remoteErrorOf(gateway.py`{}["single line"]`)
     expect(single.at(-1)).toMatchObject({ file: import.meta.filename, line: lineOf('{}["single line"]') })
   })
 
   it('names the line of a syntax error', async () => {
-    const error = await failureOf(gateway.py`
+    const error = await remoteErrorOf(gateway.py`
       ok = 1
       ok ok  # no Python
     `)
@@ -189,21 +252,24 @@ describe.each(pythons)('$name', ({ name, command }) => {
     expect(await gateway.call('version')).toBe(name === 'CPython 2.7' ? 2 : 3)
     await gateway.execute(new URL('../fixtures/defines.py', import.meta.url))
     expect(await gateway.call('greeting', ['Anne'])).toBe('hello Anne')
-    expect((await failureOf(gateway.call('greeting', [3]))).frames.at(-1)).toMatchObject({ line: 5, name: 'greeting' })
+    expect((await remoteErrorOf(gateway.call('greeting', [3]))).frames.at(-1)).toMatchObject({
+      line: 5,
+      name: 'greeting',
+    })
   })
 
   it('gives what is executed by name a traceback with that name', async () => {
-    const { frames } = await failureOf(gateway.execute({ text: 'x = 1\nraise ValueError(x)', name: 'setup.py' }))
+    const { frames } = await remoteErrorOf(gateway.execute({ text: 'x = 1\nraise ValueError(x)', name: 'setup.py' }))
     expect(frames).toEqual([{ file: 'setup.py', line: 2, name: '<module>', text: 'raise ValueError(x)' }])
   })
 
   it('shows the line of what was evaluated', async () => {
-    const { frames } = await failureOf(gateway.eval('y = 1\ny / 0'))
+    const { frames } = await remoteErrorOf(gateway.eval('y = 1\ny / 0'))
     expect(frames).toMatchObject([{ line: 2, name: '<module>', text: 'y / 0' }])
   })
 })
 
-describe.each(pythons3)('$name', ({ command }) => {
+describe.each(pythons3)('$name', ({ name, command }) => {
   let gateway: Gateway
   beforeAll(async () => {
     gateway = await group.makeGateway(`popen//python=${command}`)
@@ -211,6 +277,28 @@ describe.each(pythons3)('$name', ({ command }) => {
 
   it('takes values into f-strings', async () => {
     expect(await gateway.py`f"hello {${'Anne'}}!"`).toBe('hello Anne!')
+  })
+
+  it('takes annotations beside values, and dataclasses', async () => {
+    expect(
+      await gateway.eval('total: int = a\nif a:\n    other: "int"\n    more: int = 2\ntotal + more', { a: 1 }),
+    ).toBe(3)
+    expect(await gateway.get('total')).toBe(1)
+    const hints = `
+      import typing
+      class Row:
+          n: "Number" = given
+      class Number(int): pass
+      typing.get_type_hints(Row)["n"] is Number
+    `
+    expect(await gateway.eval(hints, { given: 1 })).toBe(true)
+  })
+
+  it('awaits in what it executes, from Python 3.8 on', async () => {
+    const done = gateway.execute('import asyncio\nawaited = await asyncio.sleep(0, 5)')
+    if (name === 'CPython 3.6') return expect(done).rejects.toThrow(/SyntaxError/)
+    await done
+    expect(await gateway.get('awaited')).toBe(5)
   })
 
   it('has star imports in text without values', async () => {
@@ -237,7 +325,7 @@ describe.each(pythons3)('$name', ({ command }) => {
 describe('what is no source', () => {
   let gateway: Gateway
   beforeAll(async () => {
-    gateway = await group.makeGateway(`popen//python=${pythons.at(-2)?.command}`)
+    gateway = await group.makeGateway(`popen//python=${(pythons.at(-2) ?? anyInterpreter()).command}`)
   })
 
   it.each<[string, (on: Gateway) => Promise<unknown>, string]>([
@@ -269,6 +357,6 @@ describe('what is no source', () => {
     ['an unknown function', (on) => on.call('os.nosuch'), "AttributeError: module 'os' has no attribute 'nosuch'"],
     ['what is no dotted name', (on) => on.call('os..x'), "ValueError: 'os..x' is no dotted name"],
   ])('%s is an error of Python', async (_, call, message) => {
-    expect((await failureOf(call(gateway))).message).toContain(message)
+    expect((await remoteErrorOf(call(gateway))).message).toContain(message)
   })
 })

@@ -1,8 +1,9 @@
 // What a worker's threads do, and what the last exception left behind.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Gateway, Group, TimeoutError } from '../../src/index.js'
+import { errorOf } from '../failing.js'
 import { anyInterpreter } from '../interpreters.js'
-import { begin, errorOf, gatewayToAbort } from './aborting.js'
+import { begin, gatewayToAbort } from './aborting.js'
 import { pythons } from './pythons.js'
 
 const group = new Group({ onOutput: () => undefined })
@@ -11,7 +12,7 @@ afterAll(() => group.terminate())
 describe.each(pythons)('on $name', ({ command }) => {
   let gateway: Gateway
   beforeAll(async () => {
-    gateway = await gatewayToAbort(group, `python=${command}`)
+    gateway = await gatewayToAbort(group, `python=${command}//threads=2`)
   })
 
   it('stacks shows every thread, also while the main one is in a busy loop', async () => {

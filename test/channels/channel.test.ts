@@ -9,6 +9,7 @@ import {
   RemoteError,
   TimeoutError,
 } from '../../src/errors.js'
+import { errorOf } from '../failing.js'
 import { FarEnd } from './far-end.js'
 
 describe('receive', () => {
@@ -34,7 +35,7 @@ describe('receive', () => {
     far.deliver(1)
     far.close('out of paper')
     expect(await far.channel.receive()).toBe(1)
-    const [one, other] = await Promise.all([1, 2].map(() => far.channel.receive().catch((error: unknown) => error)))
+    const [one, other] = await Promise.all([1, 2].map(() => errorOf(far.channel.receive())))
     expect(one).toBeInstanceOf(RemoteError)
     expect(one).toMatchObject({ message: 'out of paper' })
     expect(other).not.toBe(one)

@@ -1,11 +1,43 @@
-/** A channel and the far end that a gateway gives it, for tests that need no gateway: what arrives is said here, what was asked is noted. */
+/** A channel and the far end of it, for tests that need no gateway: what arrives is said here, what was asked is noted. */
 import { Channel } from '../../src/channels/channel.js'
-import type { ChannelLink } from '../../src/channels/link.js'
 import { type RemoteError, remoteErrorFrom } from '../../src/errors.js'
+import { Endpoint, type EndpointLink, type OnDone } from '../../src/protocol/endpoint.js'
+import { Flag } from '../../src/protocol/frames.js'
+import { Held } from '../../src/protocol/held.js'
+
+/** An endpoint whose link notes what is asked of it, and leaves items as they are. */
+class NotingEndpoint extends Endpoint {
+  readonly #far: FarEnd
+
+  constructor(id: number, link: EndpointLink, far: FarEnd) {
+    super(id, link)
+    this.#far = far
+  }
+
+  override send(item: unknown, wait?: (bytes: number) => OnDone): boolean {
+    const { asked, refuse, taken } = this.#far
+    asked.push(['send', item])
+    if (refuse !== undefined) throw refuse
+    if (taken === true) return true
+    const onDone = wait?.(1)
+    void taken.then((wasTaken) => onDone?.(!wasTaken))
+    return false
+  }
+
+  override sendEnd(): void {
+    if (this.maySend) this.#far.asked.push(['sendEnd'])
+    super.sendEnd()
+  }
+
+  override close(reason?: string): void {
+    if (!this.isClosed) this.#far.asked.push(['close', reason])
+    super.close(reason)
+  }
+}
 
 export class FarEnd {
   readonly channel: Channel<unknown, unknown, string>
-  /** What the channel asked of its link, in order. */
+  /** What the channel asked of its endpoint, in order. */
   readonly asked: unknown[][] = []
   /** The items whose window has been given back. */
   readonly consumed: unknown[] = []
@@ -13,27 +45,26 @@ export class FarEnd {
   holds = 0
   /** What a send comes to. */
   taken: true | Promise<boolean> = true
+  /** What a send throws, if so. */
+  refuse: Error | undefined
+  readonly #endpoint: Endpoint
 
   constructor(id = 1) {
-    const note =
-      (what: string) =>
-      (...args: unknown[]): void =>
-        void this.asked.push([what, ...args])
-    const link: ChannelLink<string> = {
-      gateway: 'gw0',
-      send: (item) => {
-        note('send')(item)
-        return this.taken
-      },
-      sendEnd: note('sendEnd'),
-      unsent: () => 0,
-      close: note('close'),
-      hold: () => {
-        this.holds++
-        return () => this.holds--
-      },
+    const link: EndpointLink = {
+      held: new Held(Number.POSITIVE_INFINITY),
+      maxItemBytes: 1024,
+      encode: () => [],
+      decode: (payload) => payload,
+      gather: () => false,
+      sendNow: () => false,
+      queue: () => undefined,
+      sendCredit: () => undefined,
     }
-    this.channel = new Channel(id, link)
+    this.#endpoint = new NotingEndpoint(id, link, this)
+    this.channel = new Channel(this.#endpoint, 'gw0', () => {
+      this.holds++
+      return () => this.holds--
+    })
   }
 
   /** Items arrive; an Error is one that cannot be decoded. True when the channel took the last of them. */
@@ -44,25 +75,25 @@ export class FarEnd {
     }
     return (
       items
-        .map((item) => this.channel.deliver({ decode: () => decode(item), consume: () => this.consumed.push(item) }))
+        .map((item) => this.channel.onItem({ decode: () => decode(item), consume: () => this.consumed.push(item) }))
         .at(-1) ?? false
     )
   }
 
   /** The peer sends END. */
   end(): void {
-    this.channel.endItems()
+    this.#endpoint.onEnd()
   }
 
   /** The peer closes, with a text as an error. */
   close(text?: string): void {
-    this.channel.endSending()
-    this.channel.endItems(text === undefined ? undefined : (): RemoteError => remoteErrorFrom(text, 'gw0'))
+    this.#endpoint.onClose([], text === undefined ? 0 : Flag.ERROR)
+    this.channel.onEnd(text === undefined ? undefined : (): RemoteError => remoteErrorFrom(text, 'gw0'))
   }
 
   /** The gateway ends, and the channel with it. */
   lose(makeError: () => Error): void {
-    this.channel.endSending()
-    this.channel.endItems(makeError)
+    this.#endpoint.lose()
+    this.channel.onEnd(makeError)
   }
 }

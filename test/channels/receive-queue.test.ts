@@ -15,7 +15,7 @@ function queueOf(fars: readonly FarEnd[], options?: { endmarker: unknown }): Rec
 async function take(queue: ReceiveQueue<unknown, unknown, string>, count: number): Promise<unknown[]> {
   const taken: unknown[] = []
   for (let at = 0; at < count; at++) {
-    const [channel, item] = await queue.get({ timeout: 1000 })
+    const [channel, item] = await queue.get()
     taken.push([channel.id, item])
   }
   return taken

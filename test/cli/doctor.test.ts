@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { describe, expect, it } from 'vitest'
 import { anyInterpreter } from '../interpreters.js'
-import { Mark, notGoneWithin } from '../processes.js'
+import { Mark, thoseThatStay } from '../processes.js'
 import { bin, tendril } from './command.js'
 
 const { command } = anyInterpreter()
@@ -35,6 +35,13 @@ describe('tendril doctor', () => {
     )
     expect(lines).toContainEqual(expect.stringMatching(/^ {2}ready /))
     expect(lines.at(-1)).toBe('1 of 2 gateways work')
+  })
+
+  it('with --trace tells each frame on stderr', () => {
+    const { status, stdout, stderr } = tendril(['doctor', '--trace', popen])
+    expect([status, stdout.split('\n').length]).toEqual([0, 5])
+    expect(stderr).toMatch(/^gw0 [\d.]+ ms ← HELLO channel 0, \d+ bytes$/m)
+    expect(stderr).toMatch(/^gw0 [\d.]+ ms → TERMINATE channel 0, 4 bytes$/m)
   })
 
   it('with --json gives a line for each gateway, with what a program needs', () => {
@@ -83,6 +90,6 @@ describe('tendril doctor', () => {
     program.kill('SIGINT')
     expect(await once(program, 'exit')).toEqual([130, null])
     expect(chunks.join('').trimEnd().split('\n')).toHaveLength(1)
-    expect(await notGoneWithin(1000, mark.pids)).toEqual([])
+    expect(await thoseThatStay(mark.pids)).toEqual([])
   })
 })

@@ -7,8 +7,9 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { afterAll, describe, expect, it } from 'vitest'
-import { Mark, notGoneWithin } from '../processes.js'
+import { Mark, thoseThatStay } from '../processes.js'
 import { runInvitation } from '../testbeds/dialer.js'
+import { noOpenssl, titled } from '../testbeds/needs.js'
 import { bin, tendril } from './command.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'tendril-cli-listen-'))
@@ -53,14 +54,22 @@ describe('tendril listen', () => {
     expect(stderr).toContain('[gw0] ValueError: broken')
   })
 
-  it('ends with all workers when it is interrupted', async () => {
+  it.skipIf(noOpenssl)(titled('ends with all workers when it is interrupted', noOpenssl), async () => {
     const mark = new Mark()
     const { command, child, ended } = await listen('--tls')
     await using _dialer = runInvitation(command, mark.variables)
     await once(child.stderr, 'data')
     child.kill('SIGINT')
     expect((await ended).status).toBe(130)
-    expect(await notGoneWithin(2000, mark.pids)).toEqual([])
+    expect(await thoseThatStay(mark.pids)).toEqual([])
+  })
+
+  it('says so when others can read and change what is said', async () => {
+    const { child, ended } = await listen('--host', '0.0.0.0')
+    child.kill('SIGINT')
+    expect((await ended).stderr).toMatch(
+      /^tendril: whoever is on the way can read and change what is said: use --tls\n/,
+    )
   })
 
   it('says what is wrong with its words before it listens', () => {

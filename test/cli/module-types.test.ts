@@ -28,7 +28,7 @@ describe('tendril types', () => {
     })
     expect(tendril(['types', 'a/b', ...tx])).toMatchObject({
       status: 2,
-      stderr: expect.stringContaining('"a/b" is no name of a module'),
+      stderr: expect.stringContaining('"a/b" is not the name of a module'),
     })
     expect(tendril(['types', 'json', '--tx', '2*popen'])).toMatchObject({ status: 2 })
     expect(tendril(['types', 'json', ...tx, '-o', join(folder, 'no', 'such')])).toMatchObject({

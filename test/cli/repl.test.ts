@@ -1,12 +1,16 @@
 // Python's prompt on a gateway, on a real terminal and on a pipe.
 import { spawnSync } from 'node:child_process'
+import { EventEmitter, once } from 'node:events'
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
-import { anyInterpreter, findInterpreter } from '../interpreters.js'
-import { Mark, notGoneWithin } from '../processes.js'
+import { RemotePrompt } from '../../src/cli/remote-prompt.js'
+import { Group } from '../../src/index.js'
+import { anyInterpreter, chosenInterpreters, findInterpreter } from '../interpreters.js'
+import { Mark, thoseThatStay } from '../processes.js'
 import { Terminal } from '../terminal.js'
+import { eventually } from '../waiting.js'
 import { bin, type Result } from './command.js'
 
 const state = mkdtempSync(join(tmpdir(), 'tendril-repl-'))
@@ -26,6 +30,12 @@ async function atPrompt(env: Readonly<Record<string, string>> = plain, ...args: 
   const terminal = new Terminal([process.execPath, bin, 'repl', ...(args.length > 0 ? args : [spec])], env)
   await terminal.shows(/>>>/)
   return terminal
+}
+
+/** The command lines of those processes of a worker that sleep. */
+function sleepsOf(mark: Mark): string[] {
+  const words = mark.pids().map((pid) => readFileSync(`/proc/${pid}/cmdline`, 'latin1').replaceAll('\0', ' ').trim())
+  return words.filter((line) => line.startsWith('sleep'))
 }
 
 /** Leaves, and gives the exit code. */
@@ -52,9 +62,31 @@ describe.each(
     expect(stderr).toMatch(/\nZeroDivisionError: [^\n]*\n$/)
     expect(stderr.match(/File/g)).toHaveLength(2)
   })
+
+  it('has forked children end as those of Python do', () => {
+    const input = `import os, sys
+def fork(end):
+    pid = os.fork()
+    if pid: return os.waitpid(pid, 0)[1] >> 8
+    end()
+
+fork(lambda: sys.exit(3))
+fork(lambda: 1 // 0)
+fork(lambda: None)
+`
+    const { status, stdout, stderr } = piped(input, `popen//python=${command}`)
+    expect([status, stdout]).toEqual([0, '3\n1\n0\n'])
+    expect(stderr).toMatch(/^Traceback [^\n]*\n {2}File "<python-input-3>".*\nZeroDivisionError: [^\n]*\n$/s)
+  })
 })
 
 describe('tendril repl on a pipe', () => {
+  it('leaves no file unwritten that was left open', () => {
+    const path = join(state, 'left-open')
+    piped(`f = open(${JSON.stringify(path)}, 'w')\n_ = f.write('data')\n`, spec)
+    expect(readFileSync(path, 'utf8')).toBe('data')
+  })
+
   it('takes a block as ended by the next line at the margin, as in a script', () => {
     const input =
       'for n in range(2):\n    print(n)\nelse:\n    print("else")\nprint("""a\nb""")\nif True:\n    print("last")'
@@ -90,7 +122,70 @@ describe('tendril repl on a pipe', () => {
       status: 2,
       stderr: expect.stringContaining('one gateway, not 2') as string,
     })
-    expect(piped('', 'popen//python=/no/such/python').status).toBe(3)
+    const { status, stderr } = piped('', 'popen//python=/no/such/python')
+    expect([status, stderr.trimEnd().split('\n').length]).toEqual([3, 1])
+  })
+})
+
+describe.skipIf(process.platform === 'win32').each(chosenInterpreters())('tendril repl on $name', ({ command }) => {
+  const waits = [
+    'os.system("echo ru""ns; sleep 3600; true")',
+    'subprocess.call(["sh", "-c", "echo ru""ns; sleep 3600"])',
+    // It ends without a word: when its traceback came, nobody could say.
+    'p = os.fork() or (signal.signal(2, signal.SIG_DFL), os.write(1, b"ru" b"ns\\n"), time.sleep(3600)); os.waitpid(p, 0)',
+  ]
+  // Each of its processes ends at a SIGINT at once, whatever it is about to do.
+  const startsMany = `import os, signal
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+for n in range(400):
+    os.fork() or os.execlp('sleep', 'sleep', '3600')
+    n == 20 and os.write(1, b'runs\\n')
+os.wait()`
+
+  it('ends by Ctrl-C the child processes that Python waits for, and nothing beside its process group', async () => {
+    const mark = new Mark()
+    const terminal = await atPrompt(plain, `popen//python=${command}//${mark.key}`)
+    terminal.type(
+      'import os, signal, subprocess, time; own = subprocess.Popen(["setsid", "sleep", "3599"]); pid = os.getpid()\r',
+    )
+    await terminal.shows(/>>> /)
+    for (const line of waits) {
+      terminal.type(`${line}\r`)
+      await terminal.shows(/\nruns\r\n/)
+      terminal.type('\u0003')
+      await terminal.shows(/>>> /)
+      await eventually(() => expect(sleepsOf(mark)).toEqual(['sleep 3599']))
+    }
+    terminal.type('[os.getpid() == pid, own.poll(), "still there"]\r')
+    await terminal.shows(/\[True, None, 'still there'\]\r\n[^\n]*>>> /)
+    expect(await leave(terminal)).toBe(0)
+    process.kill(mark.pids()[0] ?? Number.NaN) // it has left the group, and outlives the worker
+    expect(await thoseThatStay(mark.pids)).toEqual([])
+  })
+
+  it('ends them on a worker beside another one, too', async () => {
+    await using group = new Group()
+    const mark = new Mark()
+    await group.makeGateway(`popen//id=carrier//python=${command}`)
+    const gateway = await group.makeGateway(`popen//via=carrier//${mark.key}`)
+    const shown = new EventEmitter()
+    const prompt = await RemotePrompt.open(gateway, {
+      isOneScreen: true,
+      colors: false,
+      onOutput: (_, text) => void shown.emit(Buffer.from(text).toString().trim()),
+    })
+    await prompt.push('import os, subprocess, sys', new AbortController().signal)
+    for (const line of [waits[0], `subprocess.call([sys.executable, "-c", ${JSON.stringify(startsMany)}])`]) {
+      const runs = once(shown, 'runs')
+      const interruption = new AbortController()
+      const outcome = prompt.push(line ?? '', interruption.signal)
+      await runs
+      interruption.abort()
+      await prompt.interruptChildren()
+      expect(await outcome).toEqual({ state: 'failed', code: 1 })
+      await eventually(() => expect(sleepsOf(mark)).toEqual([]))
+    }
+    expect(await gateway.eval('6 * 7')).toBe(42)
   })
 })
 
@@ -122,11 +217,12 @@ describe.skipIf(process.platform === 'win32')('tendril repl on a terminal', () =
 
   it('interrupts what runs by Ctrl-C, and forgets what was typed at the prompt', async () => {
     const terminal = await atPrompt()
-    terminal.type('while True: pass\r\r')
-    await terminal.shows(/\.\.\. \s*\n/)
-    await new Promise((resolve) => setTimeout(resolve, 100)) // nothing tells that a loop which prints nothing has begun
+    terminal.type('import os; n = 0\r')
+    await terminal.shows(/>>> /)
+    terminal.type('while True: n += 1; _ = n == 1 and os.write(1, b"runs\\n")\r\r')
+    await terminal.shows(/\nruns\r\n/)
     terminal.type('\u0003')
-    await terminal.shows(/Traceback[\s\S]*while True: pass\r\nKeyboardInterrupt\r\n[^\n]*>>> /)
+    await terminal.shows(/Traceback[\s\S]*while True: n \+= 1[^\n]*\n([ ~^]*\r\n)?KeyboardInterrupt\r\n[^\n]*>>> /)
     expect(terminal.shown).not.toContain('<tendril>')
     terminal.type('if True:\r')
     await terminal.shows(/\.\.\. /)
@@ -149,7 +245,7 @@ describe.skipIf(process.platform === 'win32')('tendril repl on a terminal', () =
     terminal.type('\u0003')
     await terminal.shows(/typing is shown/)
     expect(await terminal.exitCode()).toBe(130)
-    expect(await notGoneWithin(2000, mark.pids)).toEqual([])
+    expect(await thoseThatStay(mark.pids)).toEqual([])
   })
 
   it('completes names, attributes and modules by Tab, and indents', async () => {

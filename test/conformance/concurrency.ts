@@ -1,6 +1,7 @@
 // Several tasks at once: threads, the main thread, and answers while tasks are busy.
 import { expect, it } from 'vitest'
 import type { Channel, Gateway } from '../../src/index.js'
+import { until } from '../waiting.js'
 import type { Subject } from './subject.js'
 
 // The thread of this task as ‘main’ or ‘other’, by the identity that the first task of the gateway saw.
@@ -46,6 +47,16 @@ export function concurrencySuite(subject: Subject): void {
     expect(await gateway.remoteStatus()).toMatchObject({ numExecuting: 2, numChannels: 2 })
     await endAll(tasks)
     await settles(gateway, 0)
+  })
+
+  it('counts a task from when it was sent until its end is told, and runs what was sent ahead of the end of the gateway', async () => {
+    await using gateway = await subject.open()
+    const failing = Array.from({ length: 50 }, () => gateway.remoteExec('1 // 0'))
+    await until(async () => (await gateway.remoteStatus()).numExecuting === 0)
+    const last = gateway.remoteExec('channel.send(1)')
+    await gateway.exit()
+    for (const task of failing) await expect(task.waitClose()).rejects.toThrow('ZeroDivisionError')
+    expect(await last.receive()).toBe(1)
   })
 
   it('tells about its interpreter', async () => {

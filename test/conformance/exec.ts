@@ -63,6 +63,69 @@ export function execSuite(subject: Subject): void {
     })
   })
 
+  it.skipIf(subject.isPython2)(
+    'awaits the function of a task in its own thread, and leaves its event loop as asyncio.run does',
+    async () => {
+      const text = `
+      import asyncio, functools, threading
+
+      async def endless():
+          try:
+              while True: yield 1
+          finally:
+              seen.append("generator closed")
+
+      async def left_over():
+          try: await asyncio.sleep(1000)
+          finally: seen.append("task cancelled")
+
+      seen, where = [], threading.get_ident()
+      async def task(channel, n=1):
+          task.kept = [endless(), asyncio.get_event_loop().create_task(left_over())]
+          async for item in task.kept[0]: break
+          await asyncio.sleep(0)
+          channel.send([n, threading.get_ident() == where])
+          channel.gateway.seen = seen
+
+      async def fails(channel):
+          await asyncio.sleep(0)
+          raise ValueError("awaited")
+
+      def plain(channel): return task(channel, 3)
+
+      class Task:
+          async def __call__(self, channel): await task(channel, 4)
+
+      partial, called = functools.partial(task, n=2), Task()
+    `
+      const results = ['task', 'partial', 'plain', 'called'].map(async (name) => {
+        const channel = subject.gateway.remoteExec<[number, boolean]>({ text, function: name })
+        const result = await channel.receive()
+        await channel.waitClose()
+        return result
+      })
+      expect(await Promise.all(results)).toEqual([1, 2, 3, 4].map((n) => [n, true]))
+      expect(
+        (await subject.gateway.remoteExec<string[]>('channel.send(channel.gateway.seen)').receive()).sort(),
+      ).toEqual(['generator closed', 'task cancelled'])
+      await expect(subject.gateway.remoteExec({ text, function: 'fails' }).waitClose()).rejects.toMatchObject({
+        type: 'ValueError',
+      })
+    },
+  )
+
+  it('says that a generator does nothing as the function of a task', async () => {
+    const functions = [
+      'def task(channel):\n    yield 1',
+      'def made(channel):\n    yield 1\ntask = lambda channel: made(channel)',
+    ]
+    if (!subject.isPython2) functions.push('async def task(channel):\n    yield 1')
+    for (const text of functions) {
+      const message = /^TypeError: nothing of (task|made) has run: it is a generator/
+      await expect(subject.gateway.remoteExec({ text, function: 'task' }).waitClose()).rejects.toThrow(message)
+    }
+  })
+
   it('takes a text that is indented as a whole', async () => {
     const channel = subject.gateway.remoteExec(`
       if True:

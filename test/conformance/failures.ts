@@ -1,13 +1,15 @@
 // What a controller learns when remote code raises, and that a failure costs nothing but its channel.
 import { fileURLToPath } from 'node:url'
 import { expect, it } from 'vitest'
-import { type Channel, DumpError, EndOfChannelError, RemoteError } from '../../src/index.js'
+import { DumpError, EndOfChannelError, RemoteError } from '../../src/index.js'
+import { errorOf, remoteErrorOf } from '../failing.js'
 import type { Subject } from './subject.js'
 
 const failing = fileURLToPath(new URL('../fixtures/raises_on_line_3.py', import.meta.url))
 
 export function failureSuite(subject: Subject): void {
-  const failureOf = async (source: string): Promise<RemoteError> => remoteErrorOf(subject.gateway.remoteExec(source))
+  const failureOf = async (source: string): Promise<RemoteError> =>
+    remoteErrorOf(subject.gateway.remoteExec(source).waitClose())
 
   it('tells the type, the message, the arguments and the text of Python’s traceback', async () => {
     const error = await failureOf('raise ValueError("17", 2)')
@@ -22,7 +24,7 @@ export function failureSuite(subject: Subject): void {
   })
 
   it('shows the user’s file and line and nothing of tendril’s in the traceback', async () => {
-    const error = await remoteErrorOf(subject.gateway.remoteExec({ file: failing }))
+    const error = await remoteErrorOf(subject.gateway.remoteExec({ file: failing }).waitClose())
     expect(error.frames).toEqual([
       { file: failing, line: 6, name: '<module>', text: 'fail()' },
       { file: failing, line: 3, name: 'fail', text: "raise ValueError('17')" },
@@ -32,7 +34,7 @@ export function failureSuite(subject: Subject): void {
   })
 
   it('shows the line of a source that came as text', async () => {
-    const error = await remoteErrorOf(subject.gateway.remoteExec({ text: '\n\n1 / 0', name: 'my task' }))
+    const error = await remoteErrorOf(subject.gateway.remoteExec({ text: '\n\n1 / 0', name: 'my task' }).waitClose())
     expect(error.frames).toEqual([{ file: 'my task', line: 3, name: '<module>', text: '1 / 0' }])
   })
 
@@ -40,7 +42,7 @@ export function failureSuite(subject: Subject): void {
     async function gatherTheResults(): Promise<unknown> {
       return await subject.gateway.remoteExec('raise ValueError("17")').receive()
     }
-    const error: unknown = await gatherTheResults().catch((reason: unknown) => reason)
+    const error: unknown = await errorOf(gatherTheResults())
     expect((error as Error).stack).toMatch(
       /^RemoteError: ValueError: 17\n[\s\S]*gatherTheResults[\s\S]*Traceback \(most recent call last\)/,
     )
@@ -95,18 +97,16 @@ export function failureSuite(subject: Subject): void {
 
   it('names the function and the argument that a function lacks', async () => {
     const error = await remoteErrorOf(
-      subject.gateway.remoteExec({ text: 'def task(channel, n): pass', function: 'task' }),
+      subject.gateway.remoteExec({ text: 'def task(channel, n): pass', function: 'task' }).waitClose(),
     )
     expect(error.message).toMatch(/^TypeError: task\(\)/)
-    const absent = await remoteErrorOf(subject.gateway.remoteExec({ text: 'pass', function: 'nothing' }))
+    const absent = await remoteErrorOf(subject.gateway.remoteExec({ text: 'pass', function: 'nothing' }).waitClose())
     expect(absent.message).toContain('nothing')
   })
 
   it('refuses a value without a wire type with its path, and the channel stays usable', async () => {
     const channel = subject.gateway.remoteExec('channel.send(channel.receive())')
-    const error: unknown = await channel
-      .send({ users: [{}, { avatar: new WeakMap() }] })
-      .catch((reason: unknown) => reason)
+    const error: unknown = await errorOf(channel.send({ users: [{}, { avatar: new WeakMap() }] }))
     expect(error).toBeInstanceOf(DumpError)
     expect(error).toMatchObject({ path: 'item.users[1].avatar' })
     await channel.send('fine')
@@ -125,10 +125,4 @@ export function failureSuite(subject: Subject): void {
     expect(message).toMatch(/^cannot send item.*users.*1.*avatar/)
     await expect(channel.receive()).rejects.toThrow(EndOfChannelError)
   })
-}
-
-async function remoteErrorOf(channel: Channel): Promise<RemoteError> {
-  const error: unknown = await channel.waitClose().catch((reason: unknown) => reason)
-  if (error instanceof RemoteError) return error
-  throw new Error(`the remote code did not fail: ${error}`)
 }

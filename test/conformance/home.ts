@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process'
 import { type Certificate, dialFile } from '../../src/index.js'
 import { selfSigned } from '../../src/transports/dial-home/certificate.js'
+import { readInvitation } from '../testbeds/dialer.js'
 import type { FindWay } from './subject.js'
 
 /** The last words of a worker are for the terminal where it was started; nobody tells how it ended. */
@@ -24,9 +25,9 @@ export function dialingHome(scheme: 'tcp' | 'tls' | 'ws' | 'wss'): FindWay {
         const onRefusal = (_: string, reason: Error): void => fail(reason)
         using arrivals = await group.listen({ tls, spec: spec === '' ? undefined : spec, onRefusal })
         const url = `${scheme}://127.0.0.1:${arrivals.port}`
-        const [, address = '', token = ''] = /'([^']*)' (\w+)$/.exec(arrivals.invite({ url })) ?? []
-        const env = { ...process.env, ...Object.fromEntries(variables) }
-        spawn(python, [dialFile, address, token], { env, stdio: 'ignore', detached: true }).unref()
+        const { address, token } = readInvitation(arrivals.invite({ url }))
+        const env = { ...process.env, ...Object.fromEntries(variables), TENDRIL_TOKEN: token }
+        spawn(python, [dialFile, address], { env, stdio: 'ignore', detached: true }).unref()
         const gateway = await Promise.race([arrivals.next(), failed])
         if (gateway === undefined) throw new Error('nobody came')
         return gateway

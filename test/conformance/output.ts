@@ -1,10 +1,13 @@
 // What remote code prints: complete, in order, tagged, there before the channel closes, and never in the protocol's way.
 import { expect, it } from 'vitest'
+import { until } from '../waiting.js'
 import type { Subject } from './subject.js'
 
 export function outputSuite(subject: Subject): void {
   /** The lines that code printed until its channel closed. */
   const linesOf = async (source: string, stream: 'stdout' | 'stderr' = 'stdout'): Promise<string[]> => {
+    // What a task before left undone could print, and a line would not be this one's alone.
+    await until(async () => (await subject.gateway.remoteStatus()).numExecuting === 0)
     const before = subject.lines.length
     await subject.gateway
       .remoteExec(`from __future__ import print_function\nimport os, subprocess, sys\n${source}`)
@@ -53,6 +56,36 @@ export function outputSuite(subject: Subject): void {
     ).toEqual(['é😀'])
   })
 
+  it('keeps byte order marks, wherever they stand', async () => {
+    const mark = 'b"\\xef\\xbb\\xbf"'
+    expect(await linesOf(`os.write(1, ${mark} + b"one\\n" + ${mark} + b"t" + ${mark} + b"wo\\n")`)).toEqual([
+      '\ufeffone',
+      '\ufefft\ufeffwo',
+    ])
+  })
+
+  it('delivers what is written to the first streams when they have been replaced', async () => {
+    const source = `
+import io
+first, second = sys.stdout, sys.__stderr__
+sys.stdout = sys.stderr = io.StringIO()
+sys.__stdout__.write('by its name, ')
+first.write('by a reference')
+second.write('in stderr')
+sys.stdout, sys.stderr = first, second
+sys.stdout = io.StringIO()
+`
+    const before = subject.lines.length
+    await subject.gateway.remoteExec(`import os, sys\n${source}`).waitClose()
+    await subject.gateway.remoteExec('import sys; sys.stdout = sys.__stdout__').waitClose()
+    expect(
+      subject.lines
+        .slice(before)
+        .map(({ stream, text }) => `${stream}: ${text}`)
+        .sort(),
+    ).toEqual(['stderr: in stderr', 'stdout: by its name, by a reference'])
+  })
+
   it('delivers what was printed before a failure', async () => {
     const before = subject.lines.length
     await expect(
@@ -64,6 +97,7 @@ export function outputSuite(subject: Subject): void {
   it('gives an empty stdin', async () => {
     const channel = subject.gateway.remoteExec('import os, sys; channel.send([sys.stdin.read(), len(os.read(0, 10))])')
     expect(await channel.receive()).toEqual(['', 0])
+    await channel.waitClose()
   })
 
   it('delivers thousands of lines complete and in order', async () => {

@@ -14,18 +14,36 @@ import { workerChannelSuite } from './worker-channels.js'
 
 /** Runs all suites against one subject. */
 export function conformanceSuites(subject: Subject): void {
-  describe(subject.name, () => {
-    beforeAll(() => subject.start())
-    afterAll(() => subject.stop())
-    describe('code', () => execSuite(subject))
+  run(subject, () => {
+    waySuites(subject)
     describe('failures', () => failureSuite(subject))
-    describe('channels', () => channelSuite(subject))
     describe('channels in the worker', () => workerChannelSuite(subject))
     describe('callbacks', () => callbackSuite(subject))
     describe('values', () => valueSuite(subject))
     describe('concurrency', () => concurrencySuite(subject))
-    describe('output', () => outputSuite(subject))
-    describe('settings', () => settingSuite(subject))
-    describe('ending', () => endingSuite(subject))
+  })
+}
+
+/**
+ * Runs the suites that the way to a worker can break, for a way that is made of ways which pass all suites: its bytes, what is printed,
+ * what the worker is started with, and how it ends. What happens inside of the worker is the same there.
+ */
+export function combinedWaySuites(subject: Subject): void {
+  run(subject, () => waySuites(subject))
+}
+
+function waySuites(subject: Subject): void {
+  describe('code', () => execSuite(subject))
+  describe('channels', () => channelSuite(subject))
+  describe('output', () => outputSuite(subject))
+  describe('settings', () => settingSuite(subject))
+  describe('ending', () => endingSuite(subject))
+}
+
+function run(subject: Subject, suites: () => void): void {
+  describe(subject.name, () => {
+    beforeAll(() => subject.start())
+    afterAll(() => subject.stop())
+    suites()
   })
 }

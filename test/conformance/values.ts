@@ -184,9 +184,9 @@ export function valueSuite(subject: Subject): void {
 
   const roundTrip = async (expression: string): Promise<[here: unknown, returned: unknown]> => {
     await channel.send(['eval', expression])
-    const here = await channel.receive({ timeout: 10_000 })
+    const here = await channel.receive()
     await channel.send(['back', here])
-    return [here, await channel.receive({ timeout: 10_000 })]
+    return [here, await channel.receive()]
   }
   const rows = subject.isPython2 ? both : [...both, ...python3]
 

@@ -1,4 +1,5 @@
 /** Folders for copies: one that goes away, and what is in a tree, for comparison. */
+import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { lstatSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -22,8 +23,14 @@ export class Scratch implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    rmSync(this.path, { recursive: true, force: true })
+    removeTree(this.path)
   }
+}
+
+/** Removes a folder whatever modes its folders have: those that its owner may not write to keep all but root from it. */
+export function removeTree(root: string): void {
+  spawnSync('chmod', ['-R', 'u+rwX', root])
+  rmSync(root, { recursive: true, force: true })
 }
 
 /** What a tree comes to: a line for each thing in it, with its name byte for byte. Empty for what is not there. */
@@ -44,13 +51,4 @@ function describe(path: Buffer, name: string): string[] {
       describe(Buffer.concat([path, Buffer.from('/'), each]), `${name}/${each.toString('latin1')}`),
     ),
   ]
-}
-
-/** Waits for what nobody tells: the doings of a process that is not ours. */
-export async function until(isTrue: () => boolean): Promise<void> {
-  const end = performance.now() + 10_000
-  while (!isTrue()) {
-    if (performance.now() > end) throw new Error(`not within ten seconds: ${isTrue}`)
-    await new Promise((resolve) => setTimeout(resolve, 10))
-  }
 }

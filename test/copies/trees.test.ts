@@ -19,17 +19,8 @@ import {
 import { Readable } from 'node:stream'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type CopyProgress, type Gateway, Group } from '../../src/index.js'
-import { anyInterpreter, findInterpreter, interpreters } from '../interpreters.js'
+import { anyInterpreter, chosenInterpreters } from '../interpreters.js'
 import { described, Scratch } from './scratch.js'
-
-const chosen = [
-  findInterpreter('CPython 2.7'),
-  findInterpreter('CPython 3.6'),
-  interpreters()
-    .filter(({ name }) => name.startsWith('CPython'))
-    .at(-1),
-  findInterpreter('PyPy'),
-].filter((each) => each !== undefined)
 
 const GIB = 1024 ** 3
 
@@ -49,7 +40,7 @@ function makeTree(root: string): void {
   execFileSync('find', [root, '-exec', 'touch', '-h', '-d', '2001-02-03 04:05:06.123456789', '{}', '+'])
 }
 
-describe.each(chosen)('with $name', ({ command }) => {
+describe.each(chosenInterpreters())('with $name', ({ command }) => {
   let group: Group
   let gateway: Gateway
   const scratch = new Scratch()
@@ -79,6 +70,16 @@ describe.each(chosen)('with $name', ({ command }) => {
     for (const name of ['new', 'new here']) {
       expect(lstatSync(scratch.at(name)).mode & 0o777).toBe(0o640 & ~process.umask())
       expect(lstatSync(scratch.at(name)).mtimeMs).toBeGreaterThan(Date.now() - 60_000)
+    }
+  })
+
+  it('keeps times from before 1970 and far from now', async () => {
+    for (const time of [-5, 99_999_999_999]) {
+      execFileSync('touch', ['-d', `@${time}`, scratch.at('timed')])
+      const { mtimeMs } = statSync(scratch.at('timed')) // as far as the disk keeps it
+      await gateway.put(scratch.at('timed'), scratch.at('timed there'))
+      await gateway.get(scratch.at('timed'), scratch.at('timed here'))
+      expect(['there', 'here'].map((name) => statSync(scratch.at(`timed ${name}`)).mtimeMs)).toEqual([mtimeMs, mtimeMs])
     }
   })
 

@@ -77,12 +77,13 @@ json.dump(found, sys.stdout)`
     const line = '    x = f("a", [1, 2, {3: \'b\'}])  # import\n'
     const time = (lines: number): number => {
       const text = `${line.repeat(lines)}import a`
-      const start = performance.now()
+      const start = process.cpuUsage() // what others compute meanwhile is not counted
       expect(importsIn(text)).toHaveLength(1)
-      return performance.now() - start
+      return process.cpuUsage(start).user
     }
-    time(1000)
-    expect(time(80_000)).toBeLessThan(1000)
+    const best = (lines: number): number => Math.min(...[1, 2, 3].map(() => time(lines)))
+    best(5000)
+    expect(best(80_000) / best(5000)).toBeLessThan(16 * 4) // in the square of its length it would be 256
   })
 })
 

@@ -1,10 +1,12 @@
 // What is provided ahead, and again; and what is refused.
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { type Gateway, Group, type ProvideError, type RemoteError } from '../../src/index.js'
+import { type Gateway, Group, type ProvideError } from '../../src/index.js'
+import { remoteErrorOf } from '../failing.js'
 import { anyInterpreter, findInterpreter } from '../interpreters.js'
+import { noInterpreter, titled } from '../testbeds/needs.js'
 
 const python = anyInterpreter().command
 const group = new Group()
@@ -29,15 +31,6 @@ function write(path: string, files: Readonly<Record<string, string>>): void {
 
 const run = (source: string): Promise<unknown> => gateway.remoteExec(source).receive()
 const asked = 'from _tendril.shelf import shelf\nchannel.send(shelf.asked)'
-
-async function failureOf(promise: Promise<unknown>): Promise<RemoteError> {
-  return promise.then(
-    () => {
-      throw new Error('did not fail')
-    },
-    (error: RemoteError) => error,
-  )
-}
 
 /** What `provide` throws. */
 function refusalOf(options: Parameters<Gateway['provide']>[0]): ProvideError {
@@ -121,16 +114,22 @@ describe('a second provide', () => {
     expect(await run('import one, two, sys\nchannel.send([sys.kept is one.X, two.Y])')).toEqual([true, 2])
   })
 
-  it('knows of files that are new, and of those that are gone', async () => {
-    root = makeRoot({ 'grows/__init__.py': '', 'grows/old.py': '' })
-    gateway.provide({ roots: [root] })
-    await run('import grows.old\nchannel.send(1)')
-    write(root, { 'grows/new.py': 'X = 1', 'added.py': 'X = 2' })
-    rmSync(join(root, 'grows/old.py'))
-    gateway.provide({})
-    expect(await run('import grows.new, added\nchannel.send([grows.new.X, added.X])')).toEqual([1, 2])
-    expect((await failureOf(run('import grows.old'))).type).toBe('ModuleNotFoundError')
-  })
+  // What a folder held that had changed long ago is not read again until it changes.
+  it.each([0, 1e9])(
+    'knows of files that are new, and of those that are gone, %i s after the change before',
+    async (age) => {
+      root = makeRoot({ 'grows/__init__.py': '', 'grows/old.py': '' })
+      const before = Date.now() / 1000 - age
+      utimesSync(root, before, before)
+      gateway.provide({ roots: [root] })
+      await run('import grows.old\nchannel.send(1)')
+      write(root, { 'grows/new.py': 'X = 1', 'added.py': 'X = 2' })
+      rmSync(join(root, 'grows/old.py'))
+      gateway.provide({})
+      expect(await run('import grows.new, added\nchannel.send([grows.new.X, added.X])')).toEqual([1, 2])
+      expect((await remoteErrorOf(run('import grows.old'))).type).toBe('ModuleNotFoundError')
+    },
+  )
 
   it('does not disturb imports that are under way', async () => {
     const modules = Array.from({ length: 20 }, (_, n) => `busy.m${n}`)
@@ -177,7 +176,7 @@ describe('refusals', () => {
     expect(await run('import mixed.both\nchannel.send(mixed.WHY)')).toBe(
       `mixed._fast is provided, but cannot be sent: ${root}/mixed/_fast.cpython-311-x86_64-linux-gnu.so is a C extension, which runs on one kind of machine only; install it on the other side`,
     )
-    expect((await failureOf(run('import alone'))).message).toMatch(/alone.pyd is a C extension/)
+    expect((await remoteErrorOf(run('import alone'))).message).toMatch(/alone.pyd is a C extension/)
   })
 
   it('name a link that leads out of its root, and where to', async () => {
@@ -189,13 +188,13 @@ describe('refusals', () => {
     symlinkSync('real.py', join(root, 'inner/alias.py'))
     symlinkSync('..', join(root, 'inner/loop'))
     gateway.provide({ roots: [root] })
-    expect((await failureOf(run('import inner.secret'))).message).toContain(
+    expect((await remoteErrorOf(run('import inner.secret'))).message).toContain(
       `inner/secret.py: it leads out of ${root}, to ${outside}/secret.py`,
     )
-    expect((await failureOf(run('import linked'))).message).toContain(
+    expect((await remoteErrorOf(run('import linked'))).message).toContain(
       `linked: it leads out of ${root}, to ${outside}/pkg`,
     )
-    expect((await failureOf(run("import pkgutil\npkgutil.get_data('inner', 'secret.txt')"))).message).toContain(
+    expect((await remoteErrorOf(run("import pkgutil\npkgutil.get_data('inner', 'secret.txt')"))).message).toContain(
       'leads out of',
     )
     expect(await run('import inner.alias\nchannel.send(inner.alias.X)')).toBe(1)
@@ -208,7 +207,7 @@ describe('refusals', () => {
     await run('import turns\nchannel.send(1)')
     rmSync(join(root, 'turns/later.py'))
     symlinkSync(join(outside, 'secret.py'), join(root, 'turns/later.py'))
-    expect((await failureOf(run('import turns.later'))).message).toContain('it leads out of')
+    expect((await remoteErrorOf(run('import turns.later'))).message).toContain('it leads out of')
   })
 
   it('answer nothing to a worker that asks for what lies elsewhere', async () => {
@@ -240,7 +239,7 @@ describe('refusals', () => {
     gateway.provide({ roots: [root] })
     await run('import fades\nchannel.send(1)')
     rmSync(join(root, 'fades/away.py'))
-    const error = await failureOf(run('import fades.stays'))
+    const error = await remoteErrorOf(run('import fades.stays'))
     expect(error.message).toMatch(/fades\.away is provided, but could not be sent: .*away\.py: it is gone/)
     write(root, { 'fades/away.py': '' })
     expect(await run('import fades.stays\nchannel.send(2)')).toBe(2)
@@ -259,9 +258,9 @@ describe('what is installed on the other side', () => {
     await run(`import sys\nsys.path.insert(0, ${JSON.stringify(installed)})\nimport first\nchannel.send(1)`)
     gateway.provide({ roots: [root] })
     expect(await run('import dual\nchannel.send(dual.X)')).toBe('provided')
-    expect((await failureOf(run('import dual.sub'))).type).toBe('ModuleNotFoundError')
+    expect((await remoteErrorOf(run('import dual.sub'))).type).toBe('ModuleNotFoundError')
     expect(await run('import first.sub\nchannel.send(first.sub.X)')).toBe('installed')
-    expect((await failureOf(run('import first.extra'))).type).toBe('ModuleNotFoundError')
+    expect((await remoteErrorOf(run('import first.extra'))).type).toBe('ModuleNotFoundError')
   })
 
   it('makes one namespace package with what is provided', async () => {
@@ -275,7 +274,8 @@ describe('what is installed on the other side', () => {
   })
 })
 
-it.skipIf(findInterpreter('CPython 2.7') === undefined)('sends changes to Python 2.7 too', async () => {
+const noPython2 = noInterpreter('CPython 2.7')
+it.skipIf(noPython2)(titled('sends changes to Python 2.7 too', noPython2), async () => {
   await using old = await group.makeGateway(`popen//python=${findInterpreter('CPython 2.7')?.command}`)
   root = makeRoot({ 'app2/__init__.py': 'X = 1', 'app2/data.bin': '\xff' })
   old.provide({ roots: [root], packages: ['app2'] })

@@ -1,12 +1,12 @@
 // Imports of many threads at once, of gateways of every kind, and those that are cut short.
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, describe, expect, it } from 'vitest'
 import { type Gateway, Group } from '../../src/index.js'
 import { anyInterpreter, findInterpreter, type Interpreter } from '../interpreters.js'
-import { Mark, notGoneWithin } from '../processes.js'
+import { Mark, thoseThatStay } from '../processes.js'
 import { runInvitation } from '../testbeds/dialer.js'
 import { Host } from '../testbeds/hosts.js'
 import { noHosts, noSshd, titled } from '../testbeds/needs.js'
@@ -38,9 +38,10 @@ function makePackage(name: string, modules: number): string {
   return root
 }
 
-/** Keeps this process from doing anything; the worker goes on. */
-function block(ms: number): void {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
+/** Keeps this process from doing anything until something is so, for half a minute at most; the worker goes on. */
+function blockUntil(isTrue: () => boolean): void {
+  const ticks = new Int32Array(new SharedArrayBuffer(4))
+  for (let tick = 0; tick < 1500 && !isTrue(); tick++) Atomics.wait(ticks, 0, 0, 20)
 }
 
 async function answersOf(gateway: Gateway): Promise<unknown> {
@@ -49,6 +50,158 @@ async function answersOf(gateway: Gateway): Promise<unknown> {
 }
 
 const answers = [50, `${pylib}/shop/prices.py`]
+
+describe.each([...some, findInterpreter('CPython 3.8')].filter((found) => found !== undefined))(
+  'the first thread of a worker, to $name',
+  ({ name, command }) => {
+    it('may wait in an import without holding up channels and calls', async () => {
+      const gateway = await group.makeGateway(`popen//python=${command}`)
+      const main = gateway.remoteExec(`
+        import sys
+        try: import _thread as thread
+        except ImportError: import thread
+        sys.modules.pop('threading', None)
+        begun, goes_on = thread.allocate_lock(), thread.allocate_lock()
+        begun.acquire()
+        goes_on.acquire()
+        class Finder(object):
+            def find_spec(self, name, path=None, target=None):
+                if name == 'threading' and not goes_on.acquire(False):
+                    begun.release()
+                    goes_on.acquire()
+            find_module = find_spec
+        sys.meta_path.insert(0, Finder())
+        channel.send('ready')
+        begun.acquire()
+        channel.gateway.newchannel()
+        channel.setcallback
+        channel.send('made' if sys.version_info[0] == 2 else bytearray(b'made')) # pickle imports what it names, under Python 2's lock
+        channel.receive()
+        met, idents, told = sys.modules[thread.__name__], [], thread.allocate_lock()
+        told.acquire()
+        met.start_new_thread(lambda: [idents.append(met.get_ident()), told.release()], ())
+        told.acquire()
+        channel.send(idents[0] != thread.get_ident() == met.get_ident())
+        goes_on.release()
+      `)
+      expect(await main.receive()).toBe('ready')
+      const beside = gateway.remoteExec('channel.send(channel.receive())')
+      expect(String(await main.receive())).toMatch(/made|109,97,100,101/)
+      await main.send(1)
+      expect(await main.receive()).toBe(true)
+      await beside.send(2)
+      expect(await beside.receive()).toBe(2)
+    })
+
+    it('is known to a thread while another one has the import lock', async () => {
+      const gateway = await group.makeGateway(`popen//python=${command}`)
+      await gateway.remoteExec('import imp, time').waitClose() // later imports look at what is provided
+      gateway.provide({ roots: [pylib] })
+      const holding = gateway.remoteExec(`
+        import imp, time
+        from _tendril import _thread
+        from _tendril.elastic import shelf
+        ended = []
+        imp.acquire_lock()
+        _thread.start_new_thread(lambda: ended.append(shelf.catch_up()), ())
+        until = time.time() + 5
+        while not ended and time.time() < until: time.sleep(0.001)
+        imp.release_lock()
+        channel.send([len(ended), shelf.news])
+      `)
+      expect(await holding.receive()).toEqual([1, 1])
+    })
+
+    it.each([
+      ['asks the controller', 'controller = sys.modules["__main__"].controller\nGOT = controller.f(3)'],
+      ['receives', 'sys.channel.send(1)\nGOT = sys.channel.receive()'],
+    ])('goes on while a module that is imported %s, beside a call and a task', async (what, waits) => {
+      const name = what.split(' ')[0] ?? ''
+      const root = join(folder, name)
+      mkdirSync(join(root, name), { recursive: true })
+      writeFileSync(join(root, name, '__init__.py'), `import sys\n${waits}\nfrom . import later`)
+      writeFileSync(join(root, name, 'later.py'), 'import difflib')
+      for (let round = 0; round < 5; round++) {
+        const gateway = await group.makeGateway(`popen//python=${command}`)
+        gateway.expose({ f: async (n: number) => n + (await gateway.call<number>('abs', [-1])) })
+        gateway.provide({ roots: [root] })
+        const importing = gateway.remoteExec(
+          `import sys\nsys.channel = channel\nimport ${name}\nchannel.send(${name}.GOT)`,
+        )
+        const beside = gateway.remoteExec('import decimal; channel.send(2)')
+        expect(await Promise.all([gateway.call('abs', [-1]), beside.receive()])).toEqual([1, 2])
+        if (name === 'receives') await importing.receive().then(() => importing.send(4))
+        expect(await importing.receive()).toBe(4)
+        await gateway.exit()
+      }
+    })
+
+    // On PyPy that fails with files, too.
+    it.skipIf(name.startsWith('PyPy'))('imports a package beside a task that imports a module of it', async () => {
+      const root = join(folder, 'beside')
+      mkdirSync(join(root, 'mine'), { recursive: true })
+      writeFileSync(join(root, 'mine', '__init__.py'), 'from . import a, b')
+      writeFileSync(join(root, 'mine', 'a.py'), 'import json')
+      writeFileSync(join(root, 'mine', 'b.py'), 'import decimal\nY = 2')
+      for (let round = 0; round < 5; round++) {
+        const gateway = await group.makeGateway(`popen//python=${command}`)
+        gateway.provide({ roots: [root] })
+        const whole = gateway.remoteExec('import mine, sys; channel.send(mine is sys.modules["mine"] and mine.b.Y)')
+        const part = gateway.remoteExec('import mine.b; channel.send(mine.b.Y)')
+        expect(await Promise.all([whole.receive(), part.receive()])).toEqual([2, 2])
+        await gateway.exit()
+      }
+    })
+
+    it('may be there for a call beside the first import of what is provided', async () => {
+      for (let round = 0; round < 5; round++) {
+        const gateway = await group.makeGateway(`popen//python=${command}`)
+        gateway.provide({ roots: [pylib] })
+        const importing = gateway.remoteExec('import shop; channel.send(1)')
+        expect(await Promise.all([importing.receive(), gateway.call('abs', [-1])])).toEqual([1, 1])
+        await gateway.exit()
+      }
+    })
+
+    it('imports what is provided while another thread is amid its import of linecache', async () => {
+      const gateway = await group.makeGateway(`popen//python=${command}`)
+      await gateway.execute(`
+        import linecache, sys
+        half = sys.modules['linecache'] = type(sys)('linecache')
+        half.__file__ = linecache.__file__`)
+      expect(await answersOf(gateway)).toEqual(answers)
+      await gateway.exit()
+    })
+  },
+)
+
+describe.each([findInterpreter('CPython 2.7')].filter((found) => found !== undefined))(
+  'code on $name that has the import lock',
+  ({ command }) => {
+    it('holds up nothing that imports nothing', async () => {
+      const gateway = await group.makeGateway(`popen//python=${command}`)
+      await expect(gateway.eval('1 / 0')).rejects.toThrow('ZeroDivisionError')
+      const holding = gateway.remoteExec(`
+        import imp, time
+        channel.receive()
+        imp.acquire_lock()
+        channel.send('holds it')
+        while len(channel._items.items) < 2: time.sleep(0.001)
+        imp.release_lock()
+        channel.send([len(channel.receive()) for _ in range(2)])`)
+      await holding.send('begin')
+      expect(await holding.receive()).toBe('holds it')
+      const beside = gateway.remoteExec('channel.send({1: channel.receive()})')
+      await beside.send(new Uint8Array(2 << 20))
+      expect(await beside.receive()).toBeInstanceOf(Map)
+      expect(await gateway.call('abs', [-1])).toBe(1)
+      await expect(gateway.eval('1 / 0')).rejects.toThrow('ZeroDivisionError')
+      await holding.send('x'.repeat(3 << 20))
+      await holding.send('y')
+      expect(await holding.receive()).toEqual([3 << 20, 1])
+    })
+  },
+)
 
 describe.for(some.map(({ name, command }) => [name, command] as const))('imports in threads of %s', ([, command]) => {
   const open = () => group.makeGateway(`popen//python=${command}`)
@@ -80,7 +233,7 @@ describe.for(some.map(({ name, command }) => [name, command] as const))('imports
       from _tendril.shelf import shelf
       channel.send([failures, len(seen), len(set(seen)), len(shelf.sources)])
     `
-    expect(await gateway.remoteExec(source).receive({ timeout: 10_000 })).toEqual([[], 16, 1, 22])
+    expect(await gateway.remoteExec(source).receive({ timeout: 60_000 })).toEqual([[], 16, 1, 22])
   })
 
   it('of modules that import each other end', async () => {
@@ -99,36 +252,37 @@ describe.for(some.map(({ name, command }) => [name, command] as const))('imports
     for (let turn = 0; turn < 5; turn++) {
       await using gateway = await open()
       gateway.provide({ roots: [pylib] })
-      expect(await gateway.remoteExec(source).receive({ timeout: 10_000 })).toEqual(['beta', 'alpha'])
+      expect(await gateway.remoteExec(source).receive({ timeout: 60_000 })).toEqual(['beta', 'alpha'])
     }
   })
 
   it('wait for a slow controller without holding up imports of what is here', async () => {
     const gateway = await open()
     gateway.provide({ roots: [pylib] })
+    const mark = join(folder, 'imported')
     const waiting = gateway.remoteExec(`
-      import time
       channel.receive()
-      start = time.time()
       channel.send(1)
       import shop
-      channel.send([start, time.time()])
+      channel.send(shop.__name__)
     `)
-    const other = gateway.remoteExec(`
+    const other = gateway.remoteExec(
+      `
       import time
       from _tendril.shelf import shelf
       channel.send(1)
       while not shelf.waiting: time.sleep(0.001)
       import wave
-      channel.send(time.time())
-    `)
+      open(path, 'w').close()
+    `,
+      { path: mark },
+    )
     await other.receive()
     await waiting.send(1)
     await waiting.receive()
-    block(700)
-    const [start, end] = (await waiting.receive()) as [number, number]
-    expect(end - start).toBeGreaterThan(0.6)
-    expect(await other.receive()).toBeLessThan(end - 0.2)
+    blockUntil(() => existsSync(mark))
+    expect(existsSync(mark)).toBe(true)
+    expect(await waiting.receive()).toBe('shop')
   })
 
   it('are whole again after one that was interrupted', async () => {
@@ -136,15 +290,17 @@ describe.for(some.map(({ name, command }) => [name, command] as const))('imports
     mkdirSync(root, { recursive: true })
     writeFileSync(
       join(root, 'slowly.py'),
-      'import os, signal, sys, threading, time\nif not hasattr(sys, "was_slow"):\n    sys.was_slow = True\n    os.kill(os.getpid(), signal.SIGINT)\n    time.sleep(20)\nimport quickly\n',
+      'import os, signal, sys, threading, time\nif not hasattr(sys, "was_slow"):\n    sys.was_slow = True\n    os.kill(os.getpid(), signal.SIGINT)\n    time.sleep(1000)\nimport quickly\n',
     )
     writeFileSync(join(root, 'quickly.py'), 'X = 1\n')
     const gateway = await open()
     gateway.provide({ roots: [root] })
-    await expect(gateway.remoteExec('import slowly').waitClose({ timeout: 5000 })).rejects.toMatchObject({
+    await expect(gateway.remoteExec('import slowly').waitClose({ timeout: 60_000 })).rejects.toMatchObject({
       type: 'KeyboardInterrupt',
     })
-    expect(await gateway.remoteExec('import slowly\nchannel.send(slowly.quickly.X)').receive({ timeout: 5000 })).toBe(1)
+    expect(await gateway.remoteExec('import slowly\nchannel.send(slowly.quickly.X)').receive({ timeout: 60_000 })).toBe(
+      1,
+    )
   })
 })
 
@@ -181,24 +337,22 @@ describe('gateways', () => {
     await expect(importing.waitClose()).rejects.toMatchObject({ code: 'ERR_GATEWAY_CLOSED' })
     await expect(other.receive()).rejects.toMatchObject({ code: 'ERR_GATEWAY_CLOSED' })
     expect(() => gateway.provide({ roots: [root] })).toThrow(expect.objectContaining({ code: 'ERR_GATEWAY_CLOSED' }))
-    expect(await notGoneWithin(2000, mark.pids)).toEqual([])
+    expect(await thoseThatStay(mark.pids)).toEqual([])
   })
 
-  it('that end while they wait for a module leave in time', async () => {
+  it('that end while they wait for a module leave in peace', async () => {
     const gateway = await group.makeGateway(`popen//${python}`)
     gateway.provide({ roots: [makePackage('pending', 150)] })
     void gateway
       .remoteExec('import pending.inner.m0')
       .waitClose()
       .catch(() => undefined)
-    const start = performance.now()
-    await gateway.terminate()
-    expect(performance.now() - start).toBeLessThan(2500)
+    expect((await gateway.terminate({ timeout: Infinity })).killed).toEqual([])
   })
 })
 
 describe.skipIf(noHosts ?? noSshd)(titled('over a slow link', noHosts ?? noSshd), () => {
-  it('150 modules take one round trip, and the time of little more', { timeout: 30_000 }, async () => {
+  it('150 modules take one round trip', async () => {
     await using host = await Host.startFarAway(50)
     await using sshd = await startSshd({ netns: host.netns, address: host.address, port: 22 })
     const gateway = await group.makeGateway(`${sshd.spec}//${python}`)
@@ -214,7 +368,6 @@ describe.skipIf(noHosts ?? noSshd)(titled('over a slow link', noHosts ?? noSshd)
     const [asked, modules, seconds] = (await gateway.remoteExec(source).receive()) as number[]
     expect([asked, modules]).toEqual([1, 152])
     process.stdout.write(`150 modules over 50 ms each way: ${seconds?.toFixed(2)} s\n`)
-    expect(seconds).toBeLessThan(2)
     await group.terminate()
   })
 })

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Gateway, Group, RemoteError } from '../../src/index.js'
+import { type Gateway, Group } from '../../src/index.js'
+import { remoteErrorOf } from '../failing.js'
 import { interpreters } from '../interpreters.js'
 
 const pylib = fileURLToPath(new URL('../fixtures/pylib', import.meta.url))
@@ -19,12 +20,6 @@ afterAll(async () => {
   await group.terminate()
   rmSync(elsewhere, { recursive: true })
 })
-
-async function failureOf(promise: Promise<unknown>): Promise<RemoteError> {
-  const error = await promise.catch((reason: unknown) => reason)
-  if (error instanceof RemoteError) return error
-  throw new Error(`no RemoteError but ${String(error)}`)
-}
 
 describe.for(interpreters().map(({ name, command }) => [name, command] as const))(
   'provided modules on %s',
@@ -63,7 +58,7 @@ describe.for(interpreters().map(({ name, command }) => [name, command] as const)
     })
 
     it('shows the paths and the lines of this side in tracebacks', async () => {
-      const error = await failureOf(run('import shop\nshop.prices.fails()'))
+      const error = await remoteErrorOf(run('import shop\nshop.prices.fails()'))
       expect(error.frames.at(-1)).toMatchObject({
         file: `${pylib}/shop/prices.py`,
         line: 9,
@@ -116,7 +111,7 @@ describe.for(interpreters().map(({ name, command }) => [name, command] as const)
       channel.send([pkgutil.get_data('shop', name).decode('ascii') for name in ('data/hello.txt', 'readme.txt')])
     `
       expect(await run(source)).toEqual(['hello from data\n', 'top\n'])
-      const error = await failureOf(run("import pkgutil\npkgutil.get_data('shop', 'data/../../colorsys.py')"))
+      const error = await remoteErrorOf(run("import pkgutil\npkgutil.get_data('shop', 'data/../../colorsys.py')"))
       expect(error.message).toMatch(/no such file in what is provided/)
     })
 
@@ -167,7 +162,7 @@ describe.for(interpreters().map(({ name, command }) => [name, command] as const)
     })
 
     it('raises the SyntaxError of a provided module, with its place', async () => {
-      const error = await failureOf(run('import bad_syntax'))
+      const error = await remoteErrorOf(run('import bad_syntax'))
       expect([error.type, error.traceback]).toEqual([
         'SyntaxError',
         expect.stringContaining(`File "${pylib}/bad_syntax.py", line 4`),
@@ -175,13 +170,13 @@ describe.for(interpreters().map(({ name, command }) => [name, command] as const)
     })
 
     it('fails as Python does for a module that deletes itself, and goes on', async () => {
-      const failing = await failureOf(run('import deletes_itself'))
+      const failing = await remoteErrorOf(run('import deletes_itself'))
       expect(['KeyError', 'ImportError']).toContain(failing.type)
       expect(await run('import shop\nchannel.send(shop.NAME)')).toBe('shop')
     })
 
     it.skipIf(isPython2)('says which roots were searched for a module that nobody has', async () => {
-      const error = await failureOf(run('import nowhere'))
+      const error = await remoteErrorOf(run('import nowhere'))
       if (version >= 8 && !name.startsWith('PyPy'))
         expect(error.frames.at(-1)).toMatchObject({ line: 1, text: 'import nowhere' })
       expect(error.type).toBe('ModuleNotFoundError')
@@ -189,7 +184,7 @@ describe.for(interpreters().map(({ name, command }) => [name, command] as const)
         `ModuleNotFoundError: No module named 'nowhere': not on this machine, and not in what is provided: ${pylib}, ${pylib2}`,
       )
       expect(await run("import importlib.util\nchannel.send(importlib.util.find_spec('nowhere'))")).toBeNull()
-      expect((await failureOf(run('from shop import nothing'))).type).toBe('ImportError')
+      expect((await remoteErrorOf(run('from shop import nothing'))).type).toBe('ImportError')
     })
   },
 )

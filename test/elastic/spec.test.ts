@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { Group, ProvideError } from '../../src/index.js'
 import { tendril } from '../cli/command.js'
 import { anyInterpreter } from '../interpreters.js'
-import { Mark, notGoneWithin } from '../processes.js'
+import { Mark, thoseThatStay } from '../processes.js'
 
 const popen = `popen//python=${anyInterpreter().command}`
 const pylib = fileURLToPath(new URL('../fixtures/pylib', import.meta.url))
@@ -29,10 +29,10 @@ describe('a spec', () => {
   it('is refused with roots that there are not, and nothing stays of its gateway', async () => {
     const mark = new Mark()
     const spec = `${popen}//roots=/no/such/folder//${mark.key}`
-    expect(() => group.launchGateway(spec)).toThrow(ProvideError)
+    await expect(group.launchGateway(spec).ready).rejects.toThrow(ProvideError)
     await expect(Group.open([spec])).rejects.toThrow(/cannot provide \/no\/such\/folder: ENOENT/)
     expect(group.size).toBe(0)
-    expect(await notGoneWithin(2000, mark.pids)).toEqual([])
+    expect(await thoseThatStay(mark.pids)).toEqual([])
   })
 })
 

@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { provide } from '../../src/elastic/provide.js'
-import { type Gateway, Group, ProvideError, RemoteError } from '../../src/index.js'
+import { type Gateway, Group, ProvideError } from '../../src/index.js'
+import { remoteErrorOf } from '../failing.js'
 import { anyInterpreter } from '../interpreters.js'
 
 const python = anyInterpreter().command
@@ -23,12 +24,6 @@ afterAll(async () => {
 })
 
 const run = (source: string): Promise<unknown> => gateway.remoteExec(source).receive()
-
-async function failureOf(promise: Promise<unknown>): Promise<RemoteError> {
-  const error = await promise.catch((reason: unknown) => reason)
-  if (error instanceof RemoteError) return error
-  throw new Error(`no RemoteError but ${String(error)}`)
-}
 
 function refusalOf(wheel: string): ProvideError {
   try {
@@ -66,7 +61,7 @@ with zipfile.ZipFile(sys.argv[1], 'w', zipfile.${method}) as wheel:
     expect(
       await run("import wh, lib, pkgutil\nchannel.send([wh.mod.X, lib.Y, pkgutil.get_data('wh', 'data.txt')])"),
     ).toEqual([1, 2, new Uint8Array(Buffer.from('data'))])
-    expect((await failureOf(run('import wh\nwh.fails()'))).traceback).toContain(`${wheel}/wh/__init__.py`)
+    expect((await remoteErrorOf(run('import wh\nwh.fails()'))).traceback).toContain(`${wheel}/wh/__init__.py`)
   })
 
   it('are read again when they have been built again', async () => {
@@ -103,7 +98,7 @@ with zipfile.ZipFile(sys.argv[1], 'w', zipfile.${method}) as wheel:
     const at = bytes.indexOf('damaged.py') + 12
     writeFileSync(wheel, bytes.fill(0x55, at, at + 4))
     gateway.provide({ wheels: [wheel] })
-    expect((await failureOf(run('import damaged'))).message).toMatch(/damaged\.py is damaged/)
+    expect((await remoteErrorOf(run('import damaged'))).message).toMatch(/damaged\.py is damaged/)
     expect(refusalOf(join(folder, 'none.whl')).message).toMatch(/cannot provide .*none.whl: ENOENT/)
   })
 })

@@ -2,11 +2,11 @@
 import { describe } from 'vitest'
 import { inContainer, inContainerVia } from '../conformance/programs.js'
 import { Subject } from '../conformance/subject.js'
-import { conformanceSuites } from '../conformance/suites.js'
+import { combinedWaySuites, conformanceSuites } from '../conformance/suites.js'
 import { anyInterpreter } from '../interpreters.js'
 import { noContainers, titled } from '../testbeds/needs.js'
 
 describe.skipIf(noContainers)(titled('containers', noContainers), () => {
   conformanceSuites(new Subject('podman', anyInterpreter(), inContainer))
-  conformanceSuites(new Subject('podman via a carrier', anyInterpreter(), inContainerVia))
+  combinedWaySuites(new Subject('podman via a carrier', anyInterpreter(), inContainerVia))
 })

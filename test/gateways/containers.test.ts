@@ -3,15 +3,16 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Gateway, Group, XSpecError } from '../../src/index.js'
 import { findInterpreter } from '../interpreters.js'
-import { notGoneWithin } from '../processes.js'
+import { thoseThatStay } from '../processes.js'
 import { type Containers, startContainers } from '../testbeds/containers.js'
 import { expectFault } from '../testbeds/fault.js'
-import { noContainers, titled } from '../testbeds/needs.js'
+import { noContainers, noInterpreter, titled } from '../testbeds/needs.js'
 import { usePath } from '../testbeds/path.js'
 import { childrenOf } from '../testbeds/server.js'
+import { eventually } from '../waiting.js'
 
 const python = 'python=/usr/bin/python3'
 const controller = fileURLToPath(new URL('../fixtures/controller.mjs', import.meta.url))
@@ -24,7 +25,7 @@ describe.skipIf(noContainers)(titled('containers', noContainers), () => {
   })
   afterAll(() => bed.stop())
 
-  const leftIn = (name: string): Promise<number[]> => notGoneWithin(2500, () => bed.pids(name))
+  const leftIn = (name: string): Promise<number[]> => thoseThatStay(() => bed.pids(name))
   const whereIs = (gateway: Gateway): Promise<unknown> =>
     gateway.remoteExec('import os, socket; channel.send([socket.gethostname(), os.getuid(), os.getcwd()])').receive()
 
@@ -71,7 +72,8 @@ describe.skipIf(noContainers)(titled('containers', noContainers), () => {
       await expectAnswer(`command=nsenter -t ${pid} -m -u -i -n -p {python}//${python}`, ['inside', 0, '/'])
     })
 
-    it.runIf(findInterpreter('CPython 2.7'))('in a Python 2.7', async () => {
+    const noPython2 = noInterpreter('CPython 2.7')
+    it.skipIf(noPython2)(titled('in a Python 2.7', noPython2), async () => {
       const old = findInterpreter('CPython 2.7')?.command ?? ''
       bed.run({ name: 'old', python: old })
       await using group = new Group()
@@ -157,7 +159,7 @@ describe.skipIf(noContainers)(titled('containers', noContainers), () => {
       await using group = new Group()
       const opening = group.makeGateway(`podman=sleepy//${slow}//timeout=1500`)
       const failed = expect(opening).rejects.toMatchObject({ code: 'ERR_BOOTSTRAP', phase: 'python' })
-      await vi.waitFor(() => expect(bed.pids('sleepy')).not.toEqual([]))
+      await eventually(() => expect(bed.pids('sleepy')).not.toEqual([]))
       bed.podman('pause', 'sleepy')
       await failed
       bed.podman('unpause', 'sleepy')

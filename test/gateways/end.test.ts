@@ -2,8 +2,9 @@
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { BootstrapError, Group, ProtocolError } from '../../src/index.js'
+import { errorOf } from '../failing.js'
 import { anyInterpreter } from '../interpreters.js'
-import { Mark, notGoneWithin } from '../processes.js'
+import { Mark, thoseThatStay } from '../processes.js'
 
 const { command } = anyInterpreter()
 const fixture = (name: string): string => fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url))
@@ -12,11 +13,9 @@ const fixture = (name: string): string => fileURLToPath(new URL(`../fixtures/${n
 async function failureOf(python: string, ...keys: string[]): Promise<BootstrapError> {
   const mark = new Mark()
   const group = new Group()
-  const error: unknown = await group
-    .makeGateway(['popen', `python=${python}`, mark.key, ...keys].join('//'))
-    .catch((reason: unknown) => reason)
+  const error: unknown = await errorOf(group.makeGateway(['popen', `python=${python}`, mark.key, ...keys].join('//')))
   expect(group.size).toBe(0)
-  expect(await notGoneWithin(500, mark.pids)).toEqual([])
+  expect(await thoseThatStay(mark.pids)).toEqual([])
   if (error instanceof BootstrapError) return error
   throw new Error(`expected a BootstrapError, not ${error}`)
 }
@@ -62,9 +61,7 @@ describe('a start that fails', () => {
   })
 
   it('gives up on a command that is silent for ever, when its time is up', async () => {
-    const began = performance.now()
     const error = await failureOf(`sh -c 'sleep 1000'`, 'timeout=300ms')
-    expect(performance.now() - began).toBeLessThan(1500)
     expect(error.message).toContain('0.3 s')
   })
 
@@ -153,7 +150,7 @@ describe('a link that breaks a rule', () => {
     await expect(channel.receive()).rejects.toThrow()
     const { reason, error } = await gateway.closed
     if (rule !== 'truncated frame') expect([reason, error instanceof ProtocolError]).toEqual(['lost', true])
-    expect(await notGoneWithin(500, mark.pids)).toEqual([])
+    expect(await thoseThatStay(mark.pids)).toEqual([])
   })
 
   it('quotes bytes that stray into the stream of a real worker', async () => {

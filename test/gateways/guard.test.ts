@@ -1,12 +1,17 @@
-// Controllers that are killed with SIGKILL: whatever the worker is doing, it is gone within two seconds, with all that it started.
+// Controllers that are killed with SIGKILL: whatever the worker is doing, it is gone soon, with all that it started.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { anyInterpreter, findInterpreter } from '../interpreters.js'
-import { Mark, notGoneWithin } from '../processes.js'
+import { Mark, thoseThatStay } from '../processes.js'
+import { until } from '../waiting.js'
 
 const controller = fileURLToPath(new URL('../fixtures/controller.mjs', import.meta.url))
+const carrying = fileURLToPath(new URL('../fixtures/carrying-controller.mjs', import.meta.url))
 
 const ignoring = `
 import signal, time
@@ -40,6 +45,7 @@ const states: readonly [state: string, source: string][] = [
   ['has grandchildren that ignore signals', grandchildren],
   ['left non-daemon threads behind', stubbornThreads],
   ['is stopped', 'import os, signal; channel.send(1); os.kill(os.getpid(), signal.SIGSTOP)'],
+  ['is stopped, with its whole group', 'import os, signal; channel.send(1); os.killpg(os.getpgrp(), signal.SIGSTOP)'],
   ['writes without end', 'channel.send(1)\nwhile True: channel.send("x" * 100000)'],
   ['prints without end', 'channel.send(1)\nwhile True: print("x" * 100)'],
 ]
@@ -58,14 +64,48 @@ describe.each(kinds)('a controller killed while its worker on %s', (_, command) 
   })
 })
 
-async function leftAfterKill(spec: string, source: string): Promise<number[]> {
-  const mark = new Mark()
-  const program = spawn(process.execPath, [controller, `${spec}//${mark.key}`, source], {
-    stdio: ['ignore', 'pipe', 'inherit'],
+describe.each(kinds)('a controller killed, with carriers, while on %s', (_, command) => {
+  const python = `python=${command}`
+  const inGil = 'import re; channel.send(1); re.match("(a+)+$", "a" * 40 + "b")'
+  const chain = [`popen//${python}//id=a`, 'popen//via=a//id=b', `command=sh -c '"$@"; exit $?' sh//${python}//via=b`]
+  let folder = ''
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'tendril-hang-'))
+    writeFileSync(join(folder, 'sitecustomize.py'), 'import time\ntime.sleep(1000)\n')
   })
+  afterAll(() => rmSync(folder, { recursive: true }))
+
+  it.concurrent('each of them holds the GIL leaves nothing', async () => {
+    const mark = new Mark()
+    expect(await leftOf(mark, [carrying, JSON.stringify(chain.map((spec) => `${spec}//${mark.key}`)), inGil])).toEqual(
+      [],
+    )
+  })
+
+  it.concurrent.each([
+    ['popen', ''],
+    [`command=sh -c 'echo Welcome; exec "$@"' sh`, ''],
+    ['popen', '//via=b'],
+    [`command=sh -c '"$@"; exit $?' sh`, '//via=b'],
+  ])('an interpreter hangs in its start leaves nothing: %s%s', async (way, via) => {
+    const mark = new Mark()
+    const hanging = `${way}${via}//${python}//env:PYTHONPATH=${folder}//${mark.key}`
+    const open = via === '' ? [] : chain.slice(0, 2)
+    expect(await leftOf(mark, [carrying, JSON.stringify(open), 'channel.send(1)', hanging])).toEqual([])
+  })
+})
+
+function leftAfterKill(spec: string, source: string): Promise<number[]> {
+  const mark = new Mark()
+  return leftOf(mark, [controller, `${spec}//${mark.key}`, source])
+}
+
+/** Has a controller, a program and its arguments, killed as soon as it says something and a process has the mark. */
+async function leftOf(mark: Mark, argv: readonly string[]): Promise<number[]> {
+  const program = spawn(process.execPath, argv, { stdio: ['ignore', 'pipe', 'inherit'] })
   await once(program.stdout, 'data')
-  expect(mark.pids().length).toBeGreaterThan(0)
+  await until(() => mark.pids().length > 0)
   program.kill('SIGKILL')
   await once(program, 'exit')
-  return await notGoneWithin(2000, mark.pids)
+  return await thoseThatStay(mark.pids)
 }

@@ -8,7 +8,7 @@ import { overSocket } from '../conformance/socket.js'
 import { popen, type Way } from '../conformance/subject.js'
 import { overWebSocket } from '../conformance/ws.js'
 import { anyInterpreter } from '../interpreters.js'
-import { Mark, notGoneWithin } from '../processes.js'
+import { Mark, thoseThatStay } from '../processes.js'
 
 const ways = [
   ['popen', popen],
@@ -26,14 +26,14 @@ describe.each(ways)('a program that ends with live gateways over %s', (_, findWa
   it('ends at once with code 0, prints nothing of its own and leaves nothing', async () => {
     const { code, stdout, stderr, mark } = await run('ends-with-live-gateways.mjs', way)
     expect([code, stdout, stderr]).toEqual([0, '1\n', ''])
-    expect(await notGoneWithin(2000, mark.pids)).toEqual([])
+    expect(await thoseThatStay(mark.pids)).toEqual([])
   })
 
   it('leaves nothing when it dies of an exception', async () => {
     const { code, stderr, mark } = await run('throws-with-live-gateways.mjs', way)
     expect(code).toBe(1)
     expect(stderr).toContain('a bug of the user')
-    expect(await notGoneWithin(2000, mark.pids)).toEqual([])
+    expect(await thoseThatStay(mark.pids)).toEqual([])
   })
 })
 

@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { type Asking, Group, type PhaseEvent, type Question, XSpecError } from '../../src/index.js'
-import { Mark, notGoneWithin } from '../processes.js'
+import { Mark, thoseThatStay } from '../processes.js'
 import { type Account, password } from '../testbeds/accounts.js'
 import { expectFault, type Fault } from '../testbeds/fault.js'
 import { findProgram, noOtherUsers, titled } from '../testbeds/needs.js'
@@ -60,9 +60,9 @@ describe.skipIf(noOtherUsers)(titled('sudo', noOtherUsers), () => {
   it('has the time stand still while a person is asked, and says when it goes on', async () => {
     await using _ = startOtherUsers(askFor)
     const phases: PhaseEvent[] = []
-    const prompt = (): Promise<string> => new Promise((resolve) => setTimeout(() => resolve(password), 1200))
+    const prompt = (): Promise<string> => new Promise((resolve) => setTimeout(() => resolve(password), 5500))
     await using group = new Group({ prompt, onPhase: (event) => phases.push(event) })
-    await group.makeGateway(`sudo=bert//${python}//timeout=1s`)
+    await group.makeGateway(`sudo=bert//${python}//timeout=5s`)
     expect(phases.map(({ phase }) => phase)).toEqual(['authenticate', 'python', 'ready'])
   })
 
@@ -96,7 +96,7 @@ describe.skipIf(noOtherUsers)(titled('sudo', noOtherUsers), () => {
     expect(await stuck.receive()).toBe(4712)
     expect(mark.pids().length).toBeGreaterThan(0)
     expect((await gateway.terminate({ timeout: 400 })).killed.length).toBe(1)
-    expect(await notGoneWithin(2000, mark.pids)).toEqual([])
+    expect(await thoseThatStay(mark.pids)).toEqual([])
   })
 
   describe('refuses', () => {
@@ -165,7 +165,7 @@ describe.skipIf(noOtherUsers)(titled('sudo', noOtherUsers), () => {
     await once(createInterface(child.stdout), 'line')
     expect(mark.pids().length).toBeGreaterThan(0)
     child.kill('SIGKILL')
-    expect(await notGoneWithin(2000, mark.pids)).toEqual([])
+    expect(await thoseThatStay(mark.pids)).toEqual([])
   })
 
   it('is given up while it waits for an answer', async () => {
@@ -178,7 +178,7 @@ describe.skipIf(noOtherUsers)(titled('sudo', noOtherUsers), () => {
     await using group = new Group({ prompt })
     const opening = group.makeGateway(`sudo=bert//${python}`, { signal: aborting.signal })
     await expect(opening).rejects.toThrow('changed my mind')
-    expect(await notGoneWithin(2000, () => childrenOf(process.pid))).toEqual([])
+    expect(await thoseThatStay(() => childrenOf(process.pid))).toEqual([])
   })
 })
 

@@ -8,7 +8,7 @@ import { XSpecError } from '../../src/errors.js'
 import { loaderLine } from '../../src/gateways/bootstrap.js'
 import { remotePython } from '../../src/gateways/remote-python.js'
 import { anyInterpreter, findInterpreter, isCi } from '../interpreters.js'
-import { findProgram } from '../testbeds/needs.js'
+import { findProgram, noInterpreter, titled } from '../testbeds/needs.js'
 
 const { command: python } = anyInterpreter()
 const python2 = findInterpreter('CPython 2.7')
@@ -83,18 +83,19 @@ describe.skipIf(noShells !== undefined)('the command for a login shell', () => {
       expect(stdout).toBe('True')
     })
 
+    // Names that a command line may carry.
     const values = {
-      PLAIN: 'a-b.c/d',
-      EMPTY: '',
-      BLANKS: '  two  words ',
-      QUOTES: `it's "quoted" \`so\``,
-      SIGNS: `$HOME \${HOME} $(id) !! ! % %s ~ * ? [a] {a,b} # ; & | < > ( ) ^ =`,
-      BACKSLASHES: '\\ \\n \\\\ \\0101 \\',
-      LINES: '\nfirst\n\nlast',
-      ENDING: 'line\n\n',
-      TAB: 'a\tb\r\u001b',
-      LETTERS: 'é 😀 ÿ',
-      DASH: '-n',
+      CONDA_PLAIN: 'a-b.c/d',
+      CONDA_EMPTY: '',
+      CONDA_BLANKS: '  two  words ',
+      CONDA_QUOTES: `it's "quoted" \`so\``,
+      CONDA_SIGNS: `$HOME \${HOME} $(id) !! ! % %s ~ * ? [a] {a,b} # ; & | < > ( ) ^ =`,
+      CONDA_BACKSLASHES: '\\ \\n \\\\ \\0101 \\',
+      CONDA_LINES: '\nfirst\n\nlast',
+      CONDA_ENDING: 'line\n\n',
+      CONDA_TAB: 'a\tb\r\u001b',
+      CONDA_LETTERS: 'é 😀 ÿ',
+      CONDA_DASH: '-n',
     }
 
     it.skipIf(missing)(title('hands on values as they are'), () => {
@@ -175,7 +176,8 @@ describe('the command', () => {
     expect(() => remotePython({ python: undefined, env: { [name]: 'x' } }, 'pass')).toThrow(JSON.stringify(name))
   })
 
-  it.runIf(python2)('starts a Python 2.7', () => {
+  const noPython2 = noInterpreter('CPython 2.7')
+  it.skipIf(noPython2)(titled('starts a Python 2.7', noPython2), () => {
     const { command } = remotePython(
       { python: python2?.command, env: { A: 'b' } },
       'import sys;sys.stdout.write(str(sys.version_info[0]))',

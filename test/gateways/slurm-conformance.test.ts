@@ -2,7 +2,7 @@
 import { describe } from 'vitest'
 import { onNode, onNodeVia } from '../conformance/slurm.js'
 import { Subject } from '../conformance/subject.js'
-import { conformanceSuites } from '../conformance/suites.js'
+import { combinedWaySuites, conformanceSuites } from '../conformance/suites.js'
 import { anyInterpreter } from '../interpreters.js'
 import { noSlurm, titled } from '../testbeds/needs.js'
 
@@ -10,5 +10,5 @@ const any = anyInterpreter()
 
 describe.skipIf(noSlurm)(titled('Slurm', noSlurm), () => {
   conformanceSuites(new Subject('slurm', any, onNode))
-  conformanceSuites(new Subject('slurm via popen', any, onNodeVia))
+  combinedWaySuites(new Subject('slurm via popen', any, onNodeVia))
 })

@@ -48,7 +48,7 @@ describe.skipIf(noSlurm)(titled('a gateway that Slurm is asked for', noSlurm), (
     [
       'a time limit that its partition does not allow, once the time is up',
       {
-        spec: `slurm=narrow//time=90m//timeout=1s//${python}`,
+        spec: `slurm=narrow//time=90m//timeout=5s//${python}`,
         code: 'ERR_BOOTSTRAP',
         phase: 'channel',
         says: [/job \d+ was still pending \(Partition\w+\) and has been cancelled/],

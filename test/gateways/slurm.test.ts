@@ -8,8 +8,9 @@ import { type Gateway, Group, type GroupOptions, type PhaseEvent } from '../../s
 import { here } from '../../src/transports/origin.js'
 import { Allocation } from '../../src/transports/slurm/allocation.js'
 import { Job } from '../../src/transports/slurm/job.js'
+import { errorOf } from '../failing.js'
 import { anyInterpreter } from '../interpreters.js'
-import { Mark, notGoneWithin } from '../processes.js'
+import { Mark, thoseThatStay } from '../processes.js'
 import { expectUsable } from '../testbeds/fault.js'
 import { noSlurm, titled } from '../testbeds/needs.js'
 import { Slurm } from '../testbeds/slurm.js'
@@ -144,7 +145,7 @@ describe.skipIf(noSlurm)(titled('a gateway on a node that Slurm grants', noSlurm
 
     it('longer than its explicit timeout fails with the reason, and its job is cancelled', async () => {
       await fill()
-      const error: unknown = await open('slurm=narrow//timeout=1s').catch((reason: unknown) => reason)
+      const error: unknown = await errorOf(open('slurm=narrow//timeout=5s'))
       expect(error).toMatchObject({
         code: 'ERR_BOOTSTRAP',
         phase: 'channel',
@@ -196,7 +197,7 @@ describe.skipIf(noSlurm)(titled('a gateway on a node that Slurm grants', noSlurm
     const mark = new Mark()
     const child = program('ends-with-live-gateways.mjs', `slurm=main//${python}//${mark.key}`)
     expect((await once(child, 'exit'))[0]).toBe(0)
-    expect(await notGoneWithin(2500, mark.pids)).toEqual([])
+    expect(await thoseThatStay(mark.pids)).toEqual([])
   })
 
   describe('whose controller is killed with -9', () => {
@@ -211,7 +212,7 @@ describe.skipIf(noSlurm)(titled('a gateway on a node that Slurm grants', noSlurm
       await once(createInterface(child.stdout), 'line')
       expect(slurm.jobs()).toHaveLength(1)
       child.kill('SIGKILL')
-      expect(await notGoneWithin(2500, mark.pids)).toEqual([])
+      expect(await thoseThatStay(mark.pids)).toEqual([])
       expect(await slurm.jobsAfter(5000)).toEqual([])
     })
 
@@ -219,10 +220,10 @@ describe.skipIf(noSlurm)(titled('a gateway on a node that Slurm grants', noSlurm
       await fill()
       const child = controller(`slurm=narrow//${python}`)
       const exited = once(child, 'exit')
-      await expect.poll(() => slurm.jobs(), { timeout: 5000 }).toHaveLength(2)
+      await expect.poll(() => slurm.jobs()).toHaveLength(2)
       child.kill('SIGKILL')
       await exited
-      await expect.poll(() => slurm.jobs(), { timeout: 5000 }).toHaveLength(1)
+      await expect.poll(() => slurm.jobs()).toHaveLength(1)
     })
   })
 
@@ -302,7 +303,7 @@ describe.skipIf(noSlurm)(titled('a gateway on a node that Slurm grants', noSlurm
       const [srun] = slurm.runningOf('srun')
       process.kill(srun ?? 0, 'SIGKILL')
       await waiting
-      expect(await notGoneWithin(5000, mark.pids)).toEqual([])
+      expect(await thoseThatStay(mark.pids)).toEqual([])
     })
   })
 })

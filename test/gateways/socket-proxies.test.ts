@@ -2,7 +2,7 @@
 import { createConnection, createServer, type Server, type Socket } from 'node:net'
 import { describe, expect, it } from 'vitest'
 import { Group } from '../../src/index.js'
-import { notGoneWithin } from '../processes.js'
+import { thoseThatStay } from '../processes.js'
 import { expectUsable } from '../testbeds/fault.js'
 import { serving } from '../testbeds/serving.js'
 import { startSocketServer } from '../testbeds/socket-server.js'
@@ -53,7 +53,7 @@ describe.each(ends)('a proxy that %s what is silent', (_, end) => {
       })
     await expect(channel.send(1)).rejects.toMatchObject({ code: 'ERR_GATEWAY_CLOSED' })
     expect((await gateway.closed).reason).toBe('lost')
-    expect(await notGoneWithin(3000, () => [pid])).toEqual([])
+    expect(await thoseThatStay(() => [pid])).toEqual([])
     await expectUsable()
   })
 })

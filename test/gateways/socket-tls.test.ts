@@ -9,16 +9,13 @@ import { join } from 'node:path'
 import { connect } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Group } from '../../src/index.js'
-import { findInterpreter, interpreters } from '../interpreters.js'
+import { findInterpreter, newestInterpreter } from '../interpreters.js'
 import { type Certificate, type Certificates, makeCertificates } from '../testbeds/certificates.js'
 import { expectFault } from '../testbeds/fault.js'
 import { noOpenssl, titled } from '../testbeds/needs.js'
 import { startSocketServer } from '../testbeds/socket-server.js'
 
-const newest = interpreters()
-  .filter(({ name }) => name.startsWith('CPython'))
-  .at(-1)
-const pythons = [findInterpreter('CPython 2.7'), findInterpreter('CPython 3.6'), newest]
+const pythons = [findInterpreter('CPython 2.7'), findInterpreter('CPython 3.6'), newestInterpreter()]
 
 describe.skipIf(noOpenssl)(titled('socket= with tls', noOpenssl), () => {
   let folder = ''
@@ -144,9 +141,7 @@ describe.skipIf(noOpenssl)(titled('socket= with tls', noOpenssl), () => {
       args: ['--tls', '--cert', cert, '--key', key, '--handshake-timeout', '0.5'],
     })
     const socket = createConnection(server.port, '127.0.0.1')
-    const began = performance.now()
     await once(socket.resume(), 'close')
-    expect(performance.now() - began).toBeLessThan(3000)
     await expectReached(`${server.spec}//ca=${made.ca}`)
   })
 

@@ -1,14 +1,14 @@
 // Logins that are refused, by the host or by us: with either engine, to a real server, one typed error that says what to do.
 import { appendFileSync, chmodSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { delimiter, join } from 'node:path'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { AuthenticationError, Group, HostKeyError } from '../../src/index.js'
 import { anyInterpreter } from '../interpreters.js'
 import { password } from '../testbeds/accounts.js'
 import { startDropbear } from '../testbeds/dropbear.js'
 import { expectFault } from '../testbeds/fault.js'
 import { makeKey } from '../testbeds/keys.js'
-import { noAccounts, noDropbear, noSshd, titled } from '../testbeds/needs.js'
+import { noAccounts, noDropbear, noSshd, program, titled } from '../testbeds/needs.js'
 import { type acceptKey, startSsh2Server } from '../testbeds/ssh2-server.js'
 import { type Sshd, startSshd } from '../testbeds/sshd.js'
 
@@ -25,7 +25,7 @@ async function expectWorks(spec: string, options: ConstructorParameters<typeof G
   expect(await gateway.remoteExec('channel.send(1)').receive()).toBe(1)
 }
 
-describe.skipIf(noSshd).for(engines)(titled('a login by the %s engine', noSshd), (engine) => {
+describe.skipIf(noSshd).each(engines)(titled('a login by the %s engine', noSshd), (engine) => {
   const specOf = ({ spec }: Pick<Sshd, 'spec'>): string => `${spec}//engine=${engine}`
 
   it('names a key that the host does not take, and what it offers', async () => {
@@ -247,3 +247,23 @@ function acceptKeyInPart(context: Parameters<typeof acceptKey>[0]): void {
   if (context.method === 'publickey' && context.signature !== undefined) context.reject(['password'], true)
   else context.accept()
 }
+
+describe.skipIf(noSshd)(titled('a program that is busy when it has logged in', noSshd), () => {
+  afterEach(() => void vi.unstubAllEnvs())
+
+  it('logs in again when the master of OpenSSH has not waited for it', async () => {
+    await using sshd = await startSshd()
+    // The end of the first login is told when its master, which has waited for a client, has removed its socket.
+    const wrapper = join(sshd.folder, 'ssh')
+    const lines = [
+      '#!/bin/sh',
+      `'${program('ssh')}' "$@" || exit`,
+      'for path; do test "$before" = -S && break; before=$path; done',
+      `case "$*" in *ControlPersist=*) mkdir '${join(sshd.folder, 'was-late')}' 2>/dev/null || exit 0;; *) exit 0;; esac`,
+      'while [ -e "$path" ]; do sleep 0.05; done',
+    ]
+    writeFileSync(wrapper, lines.join('\n'), { mode: 0o755 })
+    vi.stubEnv('PATH', `${sshd.folder}${delimiter}${process.env['PATH'] ?? ''}`)
+    await expectWorks(`${sshd.spec}//engine=openssh`)
+  })
+})

@@ -1,19 +1,20 @@
 // Connections that are lost while items are on their way: everybody who waits learns it in time, and neither side keeps anything.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type Channel, type Gateway, Group, TendrilError } from '../../src/index.js'
+import { errorOf } from '../failing.js'
 import { anyInterpreter } from '../interpreters.js'
-import { notGoneWithin } from '../processes.js'
+import { thoseThatStay } from '../processes.js'
 import { expectUsable, workers } from '../testbeds/fault.js'
 import { type Direction, Host } from '../testbeds/hosts.js'
 import { noHosts, noSshd, titled } from '../testbeds/needs.js'
 import { type Sshd, type SshdOptions, startSshd } from '../testbeds/sshd.js'
+import { until } from '../waiting.js'
 
 const engines = ['ssh2', 'openssh'] as const
 const python = `python=${anyInterpreter().command}`
 
-// A second without an answer, three times; the rest is for a machine that does other things meanwhile.
+// A second without an answer, three times: TCP itself would try for a quarter of an hour.
 const alive = ['ServerAliveInterval 1', 'ServerAliveCountMax 2']
-const noticedMs = 10_000
 
 /** Starts items in both directions, and waits for all that ends with the gateway. */
 async function waitersOn(gateway: Gateway): Promise<Promise<unknown>[]> {
@@ -48,7 +49,7 @@ async function expectAllEnd(waiters: readonly Promise<unknown>[]): Promise<void>
     expect(outcome).toMatchObject({ status: 'rejected', reason: { code: 'ERR_GATEWAY_CLOSED' } })
 }
 
-describe.skipIf(noSshd).for(engines)(titled('a gateway by the %s engine', noSshd), (engine) => {
+describe.skipIf(noSshd).each(engines)(titled('a gateway by the %s engine', noSshd), (engine) => {
   const group = new Group()
   afterEach(async () => void (await group.terminate()))
   const open = ({ spec }: Sshd, ...keys: string[]): Promise<Gateway> =>
@@ -68,9 +69,12 @@ describe.skipIf(noSshd).for(engines)(titled('a gateway by the %s engine', noSshd
 
   it('that is lost before its interpreter says a word sends nobody to look for another one', async () => {
     await using sshd = await startSshd()
-    const spec = `${sshd.spec}//engine=${engine}//python=sh -c 'sleep 1000'`
-    const opening = group.makeGateway(spec).catch((error: unknown) => error)
-    await sshd.server.logged(/Starting session/)
+    const phases: string[] = []
+    await using telling = new Group({ onPhase: ({ phase }) => phases.push(phase) })
+    // The server knows of the session first: a ssh that does not know of it yet takes it for refused, and logs in anew.
+    const spec = `${sshd.spec}//engine=${engine}//python=sh -c 'echo here >&2; sleep 1000'`
+    const opening = errorOf(telling.makeGateway(spec))
+    await until(() => phases.includes('python'))
     await sshd.server.crash()
     expect(await opening).toMatchObject({ code: 'ERR_BOOTSTRAP', message: expect.stringContaining('tendril doctor') })
     expect(await opening).not.toMatchObject({ message: expect.stringContaining('python= key') })
@@ -85,14 +89,18 @@ describe.skipIf(noSshd).for(engines)(titled('a gateway by the %s engine', noSshd
   })
 
   // Of OpenSSH only the master knows whether the host says anything, and its keepalive decides.
-  it.runIf(engine === 'ssh2')('does not stand in the way of a new one when its connection is mute', async () => {
-    await using sshd = await startSshd()
-    const first = await open(sshd)
-    const processes = sshd.server.pids().filter((pid) => !sshd.server.workers().includes(pid))
-    for (const pid of processes) process.kill(pid, 'SIGSTOP')
-    expect(await (await open(sshd)).remoteExec('channel.send(1)').receive()).toBe(1)
-    expect(await first.closed).toMatchObject({ reason: 'lost' })
-  })
+  const notOurs = engine === 'ssh2' ? undefined : 'that is for the master of ssh to know'
+  it.skipIf(notOurs)(
+    titled('does not stand in the way of a new one when its connection is mute', notOurs),
+    async () => {
+      await using sshd = await startSshd()
+      const first = await open(sshd)
+      const processes = sshd.server.pids().filter((pid) => !sshd.server.workers().includes(pid))
+      for (const pid of processes) process.kill(pid, 'SIGSTOP')
+      expect(await (await open(sshd)).remoteExec('channel.send(1)').receive()).toBe(1)
+      expect(await first.closed).toMatchObject({ reason: 'lost' })
+    },
+  )
 
   it('leaves nothing on the host when it is terminated', async () => {
     await using sshd = await startSshd()
@@ -125,12 +133,10 @@ describe.skipIf(noSshd).for(engines)(titled('a gateway by the %s engine', noSshd
       await using sshd = await serve()
       const gateway = await open(sshd)
       const waiters = await waitersOn(gateway)
-      const began = performance.now()
       host.cutOff(direction)
       await expectAllEnd(waiters)
-      expect(performance.now() - began).toBeLessThan(noticedMs)
       expect(await gateway.closed).toMatchObject({ reason: 'lost' })
-      expect(await notGoneWithin(noticedMs, sshd.server.workers)).toEqual([])
+      expect(await thoseThatStay(sshd.server.workers)).toEqual([])
       await expectUsable()
     })
 
@@ -155,9 +161,7 @@ describe.skipIf(noSshd).for(engines)(titled('a gateway by the %s engine', noSshd
       const gateway = await open(sshd)
       const waiters = await waitersOn(gateway)
       host.cutOff()
-      const began = performance.now()
       await gateway.terminate({ timeout: 500 })
-      expect(performance.now() - began).toBeLessThan(5000)
       await expectAllEnd(waiters)
     })
 

@@ -1,11 +1,12 @@
 // The session that is opened ahead: what it becomes, and that nobody is harmed when it cannot.
 import { readFileSync } from 'node:fs'
-import { afterEach, describe, expect, it, vi } from 'vitest'
+import { afterEach, describe, expect, it } from 'vitest'
 import { type Gateway, Group } from '../../src/index.js'
 import { anyInterpreter } from '../interpreters.js'
 import { workers } from '../testbeds/fault.js'
 import { noAccounts, noSshd, titled } from '../testbeds/needs.js'
 import { type Sshd, startSshd } from '../testbeds/sshd.js'
+import { eventually } from '../waiting.js'
 
 const python = `python=${anyInterpreter().command}`
 
@@ -21,11 +22,11 @@ function waiting({ server }: Sshd): number[] {
 }
 
 async function spareOf(sshd: Sshd): Promise<number> {
-  await vi.waitFor(() => expect(waiting(sshd)).toHaveLength(1), { timeout: 5000 })
+  await eventually(() => expect(waiting(sshd)).toHaveLength(1))
   return waiting(sshd)[0] ?? 0
 }
 
-describe.skipIf(noSshd).for(['ssh2', 'openssh'])(titled('by the %s engine, a spare session', noSshd), (engine) => {
+describe.skipIf(noSshd).each(['ssh2', 'openssh'])(titled('by the %s engine, a spare session', noSshd), (engine) => {
   const group = new Group()
   afterEach(async () => void (await group.terminate()))
   const open = ({ spec }: Sshd, ...keys: string[]): Promise<Gateway> =>

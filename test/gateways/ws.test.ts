@@ -9,9 +9,11 @@ import type { Duplex } from 'node:stream'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Channel, type Gateway, type GatewayEnd, Group } from '../../src/index.js'
 import { proof } from '../../src/transports/socket/handshake.js'
+import { errorOf } from '../failing.js'
 import { anyInterpreter } from '../interpreters.js'
-import { notGoneWithin } from '../processes.js'
+import { thoseThatStay } from '../processes.js'
 import { expectFault, expectUsable } from '../testbeds/fault.js'
+import { noOpenssl, titled } from '../testbeds/needs.js'
 import { freePort } from '../testbeds/server.js'
 import { serving } from '../testbeds/serving.js'
 import { type SocketServer, startSocketServer } from '../testbeds/socket-server.js'
@@ -149,7 +151,7 @@ describe('a URL to which', () => {
 })
 
 describe('TLS', () => {
-  it('that the server wants and the URL does not have is named', async () => {
+  it.skipIf(noOpenssl)(titled('that the server wants and the URL does not have is named', noOpenssl), async () => {
     await using server = await startSocketServer({ token, args: ['--tls'] })
     await expectFault({
       spec: specOf(server.port),
@@ -169,7 +171,7 @@ describe('TLS', () => {
     })
   })
 
-  it('with a certificate that nobody vouches for is refused', async () => {
+  it.skipIf(noOpenssl)(titled('with a certificate that nobody vouches for is refused', noOpenssl), async () => {
     await using server = await startSocketServer({ token, args: ['--tls'] })
     await expectFault({
       spec: specOf(server.port).replace('ws://', 'wss://'),
@@ -297,7 +299,7 @@ describe('a gateway that is open', () => {
       expect(each).toMatchObject({ status: 'rejected', reason: { code: 'ERR_GATEWAY_CLOSED', message: says } })
     const end = await gateway.closed
     expect(end.reason).toBe('lost')
-    expect(await notGoneWithin(3000, () => [pid])).toEqual([])
+    expect(await thoseThatStay(() => [pid])).toEqual([])
     return end
   }
 
@@ -390,7 +392,7 @@ describe('a spec', () => {
   ]
   it.each(faults)('%s is refused before anything is tried', async (_, spec, says) => {
     await using group = new Group()
-    const error: unknown = await group.makeGateway(spec).catch((reason: unknown) => reason)
+    const error: unknown = await errorOf(group.makeGateway(spec))
     expect(error).toMatchObject({ code: 'ERR_XSPEC', message: says })
     expect(String(error)).not.toContain('sesame')
   })

@@ -38,6 +38,8 @@ describe('XSpec.parse', () => {
     ['250', 250],
     ['1.5s', 1500],
     ['2m', 120_000],
+    ['1000h', 3_600_000_000],
+    ['Infinity', Number.POSITIVE_INFINITY],
   ])('reads timeout=%s as %i milliseconds', (text, timeout) => {
     expect(XSpec.parse(`popen//timeout=${text}`).timeout).toBe(timeout)
   })
@@ -56,7 +58,23 @@ describe('XSpec.parse', () => {
   it('gives the text back unchanged', () => {
     const text = 'popen//python=python3//env:A=1'
     expect(String(XSpec.parse(text))).toBe(text)
-    expect(JSON.stringify({ spec: XSpec.parse(text) })).toBe(`{"spec":"${text}"}`)
+  })
+
+  it.each([
+    ['popen//env:A*=a%2F%2Fb%20%F0%9F%8E%89', { env: { A: 'a//b 🎉' } }],
+    ['popen//env:A*=a b/ü+', { env: { A: 'a b/ü+' } }],
+    ['popen//chdir*=%2F%2Fserver', { chdir: '//server' }],
+    ['ssh*=fe80%3A%3A//id=x', { ssh: 'fe80::', id: 'x' }],
+    ['popen//nice*=%35', { nice: 5 }],
+    ['popen//roots*=a%2Cb,c%20', { roots: ['a,b', 'c '] }],
+    ['popen//roots= a , b,,c', { roots: ['a', 'b', 'c'] }],
+  ])('reads percent-encoded UTF-8 and lists: %s', (text, properties) => {
+    expect(XSpec.parse(text)).toMatchObject(properties)
+  })
+
+  it('reads a count, of gateways like it', () => {
+    expect(XSpec.parse('3*popen//nice=5')).toMatchObject({ count: 3, popen: true, nice: 5 })
+    expect(XSpec.parse('popen').count).toBe(1)
   })
 
   it('gives each key a property of its own type', () => {
@@ -95,8 +113,20 @@ describe('XSpec.parse refuses', () => {
     ['popen//execmodel=gevent', '"execmodel" must be thread or main_thread_only, not "gevent"'],
     ['popen//timeout=soon', '"timeout" must be a time such as 15s'],
     ['popen//timeout=0', '"timeout" must be a time'],
-    ['popen//timeout=99999m', '"timeout" must be a time'],
     ['popen//chdir=a\0b', 'has a NUL character'],
+    ['popen//chdir*=a%00b', '"chdir*" in "popen//chdir*=a%00b" has a NUL character'],
+    ['popen//chdir=a\ud800b', 'has half of a surrogate pair'],
+    ['popen//chdir*=a%2', '"chdir*" is not percent-encoded UTF-8'],
+    ['popen//chdir*=%ff', '"chdir*" is not percent-encoded UTF-8'],
+    ['popen//chdir*=%c0%80', '"chdir*" is not percent-encoded UTF-8'],
+    ['popen//chdir**=x', 'key "chdir*" in "popen//chdir**=x" ends with "*"'],
+    ['popen//env:A**=x', 'key "env:A*" in "popen//env:A*=…" ends with "*"'],
+    ['popen//env:*=x', '"env:" names no variable'],
+    ['popen*', '"popen" takes no value'],
+    ['popen//chdir*', '"chdir" has no value'],
+    ['socket*', '"socket" has no value'],
+    ['popen//chdir=a//chdir*=b', 'duplicate key "chdir"'],
+    ['100000*popen', 'the count in "100000*popen" must be from 1 to 10000'],
   ])('%j', (text, message) => {
     expect(errorOf(text).message).toContain(message)
     expect(errorOf(text).message).not.toContain('\n')

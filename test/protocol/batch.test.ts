@@ -1,7 +1,7 @@
 // Small items of one turn share a frame, in order, and cost what the window counts for them.
 import { describe, expect, it } from 'vitest'
 import { isScalar } from '../../src/protocol/batch.js'
-import { decode, encode } from '../../src/protocol/codec.js'
+import { decode } from '../../src/protocol/codec.js'
 import { encodeFrame, encodeUint32, ITEM_OVERHEAD, Kind, WINDOW_BYTES } from '../../src/protocol/frames.js'
 import { Pair } from './pair.js'
 
@@ -18,19 +18,19 @@ describe('what may wait for others', () => {
 describe('scalars of one turn', () => {
   it('share a frame, in their order', () => {
     const pair = new Pair()
-    const id = pair.connection.open()
+    const channel = pair.open()
     pair.take()
-    for (const item of [1, 'two', 3.5, null]) expect(pair.connection.sendScalar(id, item)).toBe(true)
+    for (const item of [1, 'two', 3.5, null]) expect(channel.send(item)).toBe(true)
     const frames = pair.take()
-    expect(frames.map(({ kind, channel }) => [kind, channel])).toEqual([[Kind.BATCH, id]])
+    expect(frames.map(({ kind, channel }) => [kind, channel])).toEqual([[Kind.BATCH, channel.id]])
     expect(decode(frames[0]?.payload ?? new Uint8Array())).toEqual([1, 'two', 3.5, null])
   })
 
   it('are an ordinary item when there is one', () => {
     const pair = new Pair()
-    const id = pair.connection.open()
+    const channel = pair.open()
     pair.take()
-    pair.connection.sendScalar(id, 7)
+    channel.send(7)
     const [frame] = pair.take()
     expect(frame?.kind).toBe(Kind.DATA)
     expect(decode(frame?.payload ?? new Uint8Array())).toBe(7)
@@ -38,35 +38,41 @@ describe('scalars of one turn', () => {
 
   it('keep their place among other items, channels, END and CLOSE', () => {
     const pair = new Pair()
-    const [one, two] = [pair.connection.open(), pair.connection.open()]
+    const [one, two] = [pair.open(), pair.open()]
     pair.take()
-    pair.connection.sendScalar(one, 1)
-    pair.connection.sendScalar(one, 2)
-    pair.connection.sendNow(one, encode([], { protocol: 2 }))
-    pair.connection.sendScalar(two, 3)
-    pair.connection.sendScalar(two, 4)
-    pair.connection.sendEnd(two)
-    pair.connection.close(one)
-    expect(pair.takeNames()).toEqual([`BATCH ${one}`, `DATA ${one}`, `BATCH ${two}`, `END ${two}`, `CLOSE ${one}`])
+    one.send(1)
+    one.send(2)
+    one.send([])
+    two.send(3)
+    two.send(4)
+    two.sendEnd()
+    one.close()
+    expect(pair.takeNames()).toEqual([
+      `BATCH ${one.id}`,
+      `DATA ${one.id}`,
+      `BATCH ${two.id}`,
+      `END ${two.id}`,
+      `CLOSE ${one.id}`,
+    ])
   })
 
   it('go ahead of the CLOSE that answers one', () => {
     const pair = new Pair()
-    const id = pair.connection.open()
+    const channel = pair.open()
     pair.take()
-    pair.connection.sendScalar(id, 1)
-    pair.connection.receive(encodeFrame(Kind.CLOSE, 0, id))
-    expect(pair.takeNames()).toEqual([`DATA ${id}`, `CLOSE ${id}`])
-    expect(pair.connection.sendScalar(id, 2)).toBe(false)
+    channel.send(1)
+    pair.connection.receive(encodeFrame(Kind.CLOSE, 0, channel.id))
+    expect(pair.takeNames()).toEqual([`DATA ${channel.id}`, `CLOSE ${channel.id}`])
+    expect(channel.send(2)).toBe(false)
   })
 
   it('wait when the window is full, and cost their overhead and their payload', () => {
     const pair = new Pair()
-    const id = pair.connection.open()
+    const channel = pair.open()
     pair.take()
     let sent = 0
     let payload = 0
-    while (pair.connection.sendScalar(id, sent)) {
+    while (channel.send(sent)) {
       sent++
       if (sent % 5000 === 0) for (const frame of pair.take()) payload += frame.payload.length
     }
@@ -74,7 +80,8 @@ describe('scalars of one turn', () => {
     const cost = sent * ITEM_OVERHEAD + payload
     expect(cost).toBeGreaterThanOrEqual(WINDOW_BYTES)
     expect(cost).toBeLessThan(WINDOW_BYTES + 2 ** 16)
-    pair.connection.receive(encodeFrame(Kind.CREDIT, 0, id, encodeUint32(cost)))
-    expect(pair.connection.sendScalar(id, sent)).toBe(true)
+    pair.connection.receive(encodeFrame(Kind.CREDIT, 0, channel.id, encodeUint32(cost)))
+    expect(pair.takeNames()).toEqual([`DATA ${channel.id}`]) // the one that had to wait
+    expect(channel.send(sent)).toBe(true)
   })
 })

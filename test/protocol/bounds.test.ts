@@ -13,28 +13,26 @@ import {
   Kind,
   WINDOW_BYTES,
 } from '../../src/protocol/frames.js'
-import { concat, Pair } from './pair.js'
+import { codec, concat, Pair } from './pair.js'
 
 const MiB = 1024 * 1024
 const ignore = (): void => undefined
 const events: ConnectionEvents = {
   onHello: ignore,
   onOpen: ignore,
-  onItem: ignore,
-  onBytes: ignore,
-  onEnd: ignore,
   onClose: ignore,
   onOutput: ignore,
   onStatus: ignore,
+  onDropped: ignore,
   onOutgoing: ignore,
 }
 
 /** Items of so many bytes, as many as a worker sends that never gets credit. */
 function sendUntilFull(pair: Pair, bytes: number): number {
-  const id = pair.connection.open()
+  const channel = pair.open()
   const item = [new Uint8Array(bytes)]
   const sent = { bytes: 0 }
-  for (let count = 0; count < 200; count++) pair.connection.sendItem(id, item, ignore)
+  for (let count = 0; count < 200; count++) channel.send(item)
   for (const frame of pair.take()) sent.bytes += frame.payload.length
   return sent.bytes
 }
@@ -51,10 +49,10 @@ describe('a reader that never reads', () => {
 
   it('gets small items sent at once no further than its window either', () => {
     const pair = new Pair()
-    const id = pair.connection.open()
+    const channel = pair.open()
     const item = [new Uint8Array(4000)]
     let count = 0
-    while (pair.connection.sendNow(id, item)) {
+    while (channel.send(item)) {
       count++
       pair.connection.takeOutgoing(Number.POSITIVE_INFINITY)
     }
@@ -64,9 +62,9 @@ describe('a reader that never reads', () => {
   it('holds up nobody else', () => {
     const pair = new Pair()
     sendUntilFull(pair, 5 * MiB)
-    const other = pair.connection.open()
-    pair.connection.sendItem(other, [new Uint8Array(10)], ignore)
-    expect(pair.takeNames()).toEqual([`OPEN ${other}`, `DATA ${other}`])
+    const other = pair.open()
+    other.send([new Uint8Array(10)])
+    expect(pair.takeNames()).toEqual([`OPEN ${other.id}`, `DATA ${other.id}`])
   })
 })
 
@@ -88,54 +86,73 @@ describe('a worker that sends beyond its window', () => {
     pair.say(Kind.OPEN, 2)
     for (let count = 0; count < 100; count++) {
       pair.say(Kind.DATA, 2, fragment)
-      pair.connection.consume(2, fragment.length)
+      pair.items.shift()?.consume()
     }
     const credits = pair.take().map(({ payload }) => Buffer.from(payload).readUInt32BE())
     expect(credits).toEqual(Array.from({ length: 25 }, () => 4 * (MiB + ITEM_OVERHEAD)))
   })
 
-  it('may complete the item that it has started, as long as that is no longer than an item may be', () => {
+  it('may complete the item that it has started; of one that is longer than it may be nothing is kept', () => {
     const pair = new Pair({ maxItemBytes: 20 * MiB })
     pair.say(Kind.OPEN, 2)
-    for (let count = 0; count < 20; count++) pair.say(Kind.DATA, 2, fragment, Flag.MORE)
-    expect(() => pair.say(Kind.DATA, 2, 'x', Flag.MORE)).toThrow('a payload of more than 20971520 bytes on channel 2')
+    for (let count = 0; count < 40; count++) pair.say(Kind.DATA, 2, fragment, Flag.MORE)
+    pair.say(Kind.DATA, 2, 'x')
+    const [, [name, id, item] = []] = pair.happenings
+    expect([name, id, String(item)]).toEqual([
+      'item',
+      2,
+      'it takes 41943041 bytes, and 20971520 are the most (maxItemBytes)',
+    ])
+    pair.take()
+    pair.items.shift()?.consume()
+    expect(pair.take().map(({ payload }) => Buffer.from(payload).readUInt32BE())).toEqual([
+      40 * MiB + 1 + ITEM_OVERHEAD,
+    ])
+    pair.say(Kind.DATA, 2, 'next')
+    expect(pair.happenings.at(-1)).toEqual(['item', 2, 'next'])
   })
 
-  it('cannot do it in the reason of a CLOSE either', () => {
+  it('has no more of it kept in the reason of a CLOSE either', () => {
     const pair = new Pair({ maxItemBytes: 3 * MiB })
     pair.say(Kind.OPEN, 2)
     for (let count = 0; count < 3; count++) pair.say(Kind.CLOSE, 2, fragment, Flag.ERROR | Flag.MORE)
-    expect(() => pair.say(Kind.CLOSE, 2, 'x', Flag.ERROR)).toThrow('a payload of more than 3145728 bytes on channel 2')
+    pair.say(Kind.CLOSE, 2, 'x', Flag.ERROR)
+    expect(pair.happenings.map(([name, , reason]) => `${name} ${reason ?? ''}`)).toEqual([
+      'open ',
+      'close it takes 3145729 bytes, and 3145728 are the most (maxItemBytes)',
+    ])
   })
 })
 
 describe('credit', () => {
   it('beyond what is outstanding is refused', () => {
     const pair = new Pair()
-    const id = pair.connection.open()
-    pair.connection.sendItem(id, [new Uint8Array(10)], ignore)
+    const channel = pair.open()
+    channel.send([new Uint8Array(10)])
     pair.take()
-    expect(() => pair.say(Kind.CREDIT, id, encodeUint32(139))).toThrow('CREDIT for 139 bytes when 138 are outstanding')
+    expect(() => pair.say(Kind.CREDIT, channel.id, encodeUint32(139))).toThrow(
+      'CREDIT for 139 bytes when 138 are outstanding',
+    )
   })
 
   it('for an item that has been started may come before its last byte', () => {
     const pair = new Pair()
-    const id = pair.connection.open()
-    pair.connection.sendItem(id, [new Uint8Array(2 * FRAGMENT_BYTES)], ignore)
+    const channel = pair.open()
+    channel.send([new Uint8Array(2 * FRAGMENT_BYTES)])
     pair.take(1)
     pair.take(1)
-    expect(() => pair.say(Kind.CREDIT, id, encodeUint32(2 * FRAGMENT_BYTES + ITEM_OVERHEAD))).not.toThrow()
+    expect(() => pair.say(Kind.CREDIT, channel.id, encodeUint32(2 * FRAGMENT_BYTES + ITEM_OVERHEAD))).not.toThrow()
   })
 
   it('is not sent for a channel that is closing or over', () => {
     const pair = new Pair()
-    const id = pair.connection.open()
-    for (const _ of [1, 2]) pair.say(Kind.DATA, id, new Uint8Array(MiB))
-    pair.connection.close(id)
+    const channel = pair.open()
+    for (let count = 0; count < 10; count++) pair.say(Kind.DATA, channel.id, new Uint8Array(MiB))
+    channel.close()
     pair.take()
-    pair.connection.consume(id, 8 * MiB)
-    pair.say(Kind.CLOSE, id)
-    pair.connection.consume(id, 8 * MiB)
+    for (const item of pair.items.splice(0, 5)) item.consume()
+    pair.say(Kind.CLOSE, channel.id)
+    for (const item of pair.items) item.consume()
     expect(pair.take()).toEqual([])
   })
 })
@@ -143,12 +160,12 @@ describe('credit', () => {
 describe('channels', () => {
   it('are as many as there may be, for us and for the worker', () => {
     const pair = new Pair({ maxChannels: 3 })
-    pair.connection.open()
+    pair.open()
     for (const id of [2, 4]) pair.say(Kind.OPEN, id)
-    expect(() => pair.connection.open()).toThrow(
+    expect(() => pair.open()).toThrow(
       new RangeError('cannot open a channel: 3 are open, the most that a gateway may have'),
     )
-    expect(() => pair.connection.exec([])).toThrow(RangeError)
+    expect(() => pair.exec()).toThrow(RangeError)
     expect(() => pair.say(Kind.OPEN, 6)).toThrow(new ProtocolError('the worker opened more than 3 channels'))
     expect(pair.connection.channelCount).toBe(3)
   })
@@ -173,8 +190,7 @@ describe('whatever the worker sends', () => {
   /** What becomes of a stream: what happened, what we said, and whether a rule was broken. */
   function outcome(stream: Uint8Array, chunkBytes: number): unknown {
     const pair = new Pair({ chunkBytes, maxItemBytes: 50, maxChannels: 4 })
-    const ids = [pair.connection.exec([]), pair.connection.open()]
-    for (const id of ids) pair.connection.sendItem(id, [new Uint8Array(10)], ignore)
+    for (const channel of [pair.exec(), pair.open()]) channel.send([new Uint8Array(10)])
     const said = pair.takeNames()
     try {
       pair.feed(stream)
@@ -203,10 +219,22 @@ describe('items that wait', () => {
   it('hold little more memory than their window, however small they are and whatever came with them', () => {
     const kept: Uint8Array[] = []
     const other = new Uint8Array(60_000)
-    const connection = new Connection({
-      ...events,
-      onItem: (id, payload) => (id === 2 ? kept.push(payload) : connection.consume(id, payload.length)),
-    })
+    const connection = new Connection(
+      {
+        ...events,
+        onOpen: (endpoint) => {
+          endpoint.receiver = {
+            isAwaited: false,
+            onEnd: ignore,
+            onItem: (item) => {
+              if (endpoint.id === 2) kept.push(item.decode() as Uint8Array) // the codec leaves payloads as they are
+              return endpoint.id === 2
+            },
+          }
+        },
+      },
+      codec,
+    )
     for (const id of [2, 4]) connection.receive(encodeFrame(Kind.OPEN, 0, id))
     const small = encodeFrame(Kind.DATA, 0, 2, new Uint8Array(100))
     for (let count = 0; count < 4000; count++) connection.receive(concat(small, encodeFrame(Kind.DATA, 0, 4, other)))

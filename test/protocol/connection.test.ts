@@ -1,10 +1,9 @@
 // One link, with a worker that is a script (pair.ts): what frames become, what calls become, and in which order.
 import { describe, expect, it } from 'vitest'
 import { ProtocolError } from '../../src/errors.js'
+import type { Endpoint } from '../../src/protocol/endpoint.js'
 import { encodeFrame, Flag, FRAGMENT_BYTES, Kind } from '../../src/protocol/frames.js'
-import { bytesOf, concat, Pair, textOf } from './pair.js'
-
-const ignore = (): void => undefined
+import { bytesOf, concat, notingIn, Pair, textOf } from './pair.js'
 
 describe('what the worker says', () => {
   const stream = concat(
@@ -37,7 +36,7 @@ describe('what the worker says', () => {
   it('happens in its order, whatever the size of the chunks', () => {
     for (let chunkBytes = 1; chunkBytes <= stream.length; chunkBytes++) {
       const pair = new Pair({ chunkBytes })
-      pair.connection.exec([])
+      pair.exec()
       pair.feed(stream)
       expect(pair.happenings).toEqual(happenings)
       expect(pair.connection.channelCount).toBe(0)
@@ -72,38 +71,37 @@ describe('what goes first', () => {
     const pair = new Pair()
     pair.connection.sendPush(bytesOf('early'))
     pair.connection.sendSetup([bytesOf('set'), bytesOf('up')])
-    pair.connection.exec([bytesOf('code')])
+    pair.exec([bytesOf('code')])
     pair.connection.sendPush(bytesOf('late'))
-    pair.connection.exec([bytesOf('more code')])
+    pair.exec([bytesOf('more code')])
     expect(pair.take().map(({ payload }) => textOf(payload))).toEqual(['early', 'setup', 'code', 'late', 'more code'])
   })
 
   it('is the EXEC or OPEN of a channel, before its items', () => {
     const pair = new Pair()
-    for (const id of [pair.connection.exec([]), pair.connection.open()]) {
-      pair.connection.sendItem(id, [new Uint8Array(10_000)], ignore)
-      pair.connection.sendNow(id, [bytesOf('x')])
+    for (const channel of [pair.exec(), pair.open()]) {
+      channel.send([new Uint8Array(10_000)])
+      channel.send([bytesOf('x')])
     }
-    expect(pair.takeNames()).toEqual(['EXEC 1', 'OPEN 3', 'DATA 1', 'DATA 3'])
+    expect(pair.takeNames()).toEqual(['EXEC 1', 'OPEN 3', 'DATA 1', 'DATA 3', 'DATA 1', 'DATA 3'])
   })
 
   it('is what was sent: END and CLOSE stay behind the items of their channel', () => {
     const pair = new Pair()
-    const id = pair.connection.open()
-    for (const size of [300_000, 10]) pair.connection.sendItem(id, [new Uint8Array(size)], ignore)
-    pair.connection.sendEnd(id)
-    pair.connection.close(id)
+    const channel = pair.open()
+    for (const size of [300_000, 10]) channel.send([new Uint8Array(size)])
+    channel.sendEnd()
+    channel.close()
     expect(pair.takeNames()).toEqual(['OPEN 1', 'DATA 1', 'DATA 1', 'DATA 1', 'END 1', 'CLOSE 1'])
   })
 
   it('is a small item at once only when nothing of its channel waits', () => {
     const pair = new Pair()
-    const id = pair.connection.open()
-    expect(pair.connection.sendNow(id, [bytesOf('1')])).toBe(true)
-    pair.connection.sendItem(id, [bytesOf('2')], ignore)
-    expect(pair.connection.sendNow(id, [bytesOf('3')])).toBe(false)
-    pair.connection.sendItem(id, [bytesOf('3')], ignore)
-    expect(pair.take().map(({ payload }) => textOf(payload))).toEqual(['', '1', '2', '3'])
+    const channel = pair.open()
+    expect(channel.send([bytesOf('1')])).toBe(true)
+    channel.send([bytesOf('2'), bytesOf('!')])
+    expect(channel.send([bytesOf('3')])).toBe(false)
+    expect(pair.take().map(({ payload }) => textOf(payload))).toEqual(['', '1', '2!', '3'])
   })
 })
 
@@ -112,7 +110,7 @@ describe('turns', () => {
 
   it('put a control frame behind at most one fragment of a 100 MB item', () => {
     const pair = new Pair()
-    pair.connection.sendItem(pair.connection.open(), [new Uint8Array(large)], ignore)
+    pair.open().send([new Uint8Array(large)])
     pair.take(1)
     pair.take(1)
     pair.connection.requestStatus()
@@ -121,17 +119,17 @@ describe('turns', () => {
 
   it("put another channel's item behind at most one fragment of a 100 MB item", () => {
     const pair = new Pair()
-    const [slow, quick] = [pair.connection.open(), pair.connection.open()]
-    pair.connection.sendItem(slow, [new Uint8Array(large)], ignore)
+    const [slow, quick] = [pair.open(), pair.open()]
+    slow.send([new Uint8Array(large)])
     pair.take(1)
-    pair.connection.sendItem(quick, [bytesOf('quick')], ignore)
+    quick.send([bytesOf('quick')])
     expect(pair.takeNames(3 * FRAGMENT_BYTES)).toEqual(['DATA 1', 'DATA 3', 'DATA 1', 'DATA 1'])
   })
 
   it('are a fragment each, round and round', () => {
     const pair = new Pair()
     for (const count of [3, 2, 1]) {
-      pair.connection.sendItem(pair.connection.open(), [new Uint8Array(count * FRAGMENT_BYTES)], ignore)
+      pair.open().send([new Uint8Array(count * FRAGMENT_BYTES)])
     }
     expect(
       pair
@@ -144,18 +142,18 @@ describe('turns', () => {
 
   it('pass over a channel whose window is used up, until it gets credit', () => {
     const pair = new Pair()
-    const id = pair.connection.open()
-    for (let count = 0; count < 3; count++) pair.connection.sendItem(id, [new Uint8Array(16 * 1024 * 1024)], ignore)
+    const channel = pair.open()
+    for (let count = 0; count < 3; count++) channel.send([new Uint8Array(16 * 1024 * 1024)])
     expect(pair.take().length).toBe(1 + 64)
     const before = pair.outgoingCalls
-    pair.say(Kind.CREDIT, id, Uint8Array.of(0, 0, 0, 129))
+    pair.say(Kind.CREDIT, channel.id, Uint8Array.of(0, 0, 0, 129))
     expect(pair.outgoingCalls).toBe(before + 1)
     expect(pair.take().length).toBe(64)
   })
 
   it('take no more than was asked for, and a fragment', () => {
     const pair = new Pair()
-    pair.connection.sendItem(pair.connection.open(), [new Uint8Array(large)], ignore)
+    pair.open().send([new Uint8Array(large)])
     const bytes = pair.connection.takeOutgoing(500_000).reduce((sum, chunk) => sum + chunk.length, 0)
     expect(bytes).toBeLessThan(500_000 + FRAGMENT_BYTES + 100)
   })
@@ -165,7 +163,7 @@ describe('an item that is sent', () => {
   it('is done when what holds its last byte has been written, which the next take says', () => {
     const pair = new Pair()
     const outcomes: unknown[] = []
-    pair.connection.sendItem(pair.connection.open(), [new Uint8Array(300_000)], (dropped) => outcomes.push(dropped))
+    pair.open().send([new Uint8Array(300_000)], notingIn(outcomes))
     pair.take()
     expect(outcomes).toEqual([])
     expect(pair.take()).toEqual([])
@@ -175,7 +173,7 @@ describe('an item that is sent', () => {
   it('is one payload again on the other side, whatever its parts', () => {
     const pair = new Pair()
     const parts = [bytesOf('a'), new Uint8Array(FRAGMENT_BYTES), bytesOf('b'), new Uint8Array(0), bytesOf('c')]
-    pair.connection.sendItem(pair.connection.open(), parts, ignore)
+    pair.open().send(parts)
     const [, ...frames] = pair.take()
     expect(frames.map(({ flags, payload }) => [flags, payload.length])).toEqual([
       [Flag.MORE, FRAGMENT_BYTES],
@@ -187,27 +185,25 @@ describe('an item that is sent', () => {
   it('is dropped when the peer has closed, closes now, or the link is gone', () => {
     const pair = new Pair()
     const outcomes: unknown[] = []
-    const send = (id: number): void =>
-      pair.connection.sendItem(id, [new Uint8Array(5000)], (dropped) => outcomes.push(dropped))
-    const [one, other] = [pair.connection.open(), pair.connection.open()]
+    const send = (channel: Endpoint): boolean => channel.send([new Uint8Array(5000)], notingIn(outcomes))
+    const [one, other] = [pair.open(), pair.open()]
     send(one)
-    pair.say(Kind.CLOSE, one)
+    pair.say(Kind.CLOSE, one.id)
     send(one)
     expect(outcomes).toEqual([true, true])
     send(other)
     pair.take()
     send(other)
-    pair.connection.dropAll()
+    pair.connection.lose(() => new Error('lost'))
     expect(outcomes).toEqual([true, true, true, true])
   })
 
   it('is dropped behind our own CLOSE: nothing follows that', () => {
     const pair = new Pair()
-    const id = pair.connection.open()
-    pair.connection.close(id)
+    const channel = pair.open()
+    channel.close()
     const outcomes: unknown[] = []
-    pair.connection.sendItem(id, [bytesOf('late')], (dropped) => outcomes.push(dropped))
-    expect(pair.connection.sendNow(id, [bytesOf('late')])).toBe(false)
+    expect(channel.send([bytesOf('late')], notingIn(outcomes))).toBe(false)
     expect(outcomes).toEqual([true])
     expect(pair.takeNames()).toEqual(['OPEN 1', 'CLOSE 1'])
   })
@@ -216,72 +212,72 @@ describe('an item that is sent', () => {
 describe('closing', () => {
   it('by us is over when the worker answers; until then what it sent is dropped', () => {
     const pair = new Pair()
-    const id = pair.connection.open()
-    pair.connection.close(id)
+    const channel = pair.open()
+    channel.close()
     pair.take()
-    pair.say(Kind.DATA, id, 'late')
-    pair.say(Kind.CREDIT, id, Uint8Array.of(255, 255, 255, 255))
-    pair.say(Kind.END, id)
+    pair.say(Kind.DATA, channel.id, 'late')
+    pair.say(Kind.CREDIT, channel.id, Uint8Array.of(255, 255, 255, 255))
+    pair.say(Kind.END, channel.id)
     expect(pair.connection.channelCount).toBe(1)
-    pair.say(Kind.CLOSE, id)
-    expect(pair.happenings).toEqual([['close', id, undefined]])
+    pair.say(Kind.CLOSE, channel.id)
+    expect(pair.happenings).toEqual([['close', channel.id, undefined]])
     expect([pair.connection.channelCount, pair.take()]).toEqual([0, []])
   })
 
   it('by the worker is answered at once, amid an item of ours, with an empty CLOSE', () => {
     const pair = new Pair()
-    const id = pair.connection.open()
-    pair.connection.sendItem(id, [new Uint8Array(3 * FRAGMENT_BYTES)], ignore)
+    const channel = pair.open()
+    channel.send([new Uint8Array(3 * FRAGMENT_BYTES)])
     pair.take(FRAGMENT_BYTES)
-    pair.say(Kind.CLOSE, id, 'because', Flag.ERROR)
-    expect(pair.take()).toMatchObject([{ kind: Kind.CLOSE, flags: 0, channel: id, payload: new Uint8Array(0) }])
-    expect(pair.happenings).toEqual([['close', id, 'because']])
+    pair.say(Kind.CLOSE, channel.id, 'because', Flag.ERROR)
+    expect(pair.take()).toMatchObject([{ kind: Kind.CLOSE, flags: 0, channel: channel.id, payload: new Uint8Array(0) }])
+    expect(pair.happenings).toEqual([['close', channel.id, 'because']])
   })
 
   it('by both at the same time needs no answer', () => {
     const pair = new Pair()
-    const id = pair.connection.open()
-    pair.connection.close(id)
+    const channel = pair.open()
+    channel.close()
     pair.take()
-    pair.say(Kind.CLOSE, id)
+    pair.say(Kind.CLOSE, channel.id)
     expect([pair.connection.channelCount, pair.take()]).toEqual([0, []])
   })
 
   it('twice, or after the worker did, sends one CLOSE', () => {
     const pair = new Pair()
-    const [one, other] = [pair.connection.open(), pair.connection.open()]
-    for (let count = 0; count < 2; count++) pair.connection.close(one)
-    pair.say(Kind.CLOSE, other)
-    pair.connection.close(other)
+    const [one, other] = [pair.open(), pair.open()]
+    for (let count = 0; count < 2; count++) one.close()
+    pair.say(Kind.CLOSE, other.id)
+    other.close()
     expect(pair.takeNames().sort()).toEqual(['CLOSE 1', 'CLOSE 3', 'OPEN 1', 'OPEN 3'])
   })
 
   it('carries a reason of any length, every fragment with ERROR', () => {
     const pair = new Pair()
-    pair.connection.close(pair.connection.open(), [new Uint8Array(FRAGMENT_BYTES), bytesOf('!')])
+    pair.open().close('x'.repeat(FRAGMENT_BYTES))
     const flags = pair.take().map((frame) => frame.flags)
     expect(flags).toEqual([0, Flag.ERROR | Flag.MORE, Flag.ERROR])
   })
 
   it('leaves the other direction alone when it is only an END', () => {
     const pair = new Pair()
-    const id = pair.connection.open()
-    pair.connection.sendEnd(id)
-    pair.connection.sendEnd(id)
-    pair.say(Kind.DATA, id, 'still here')
+    const channel = pair.open()
+    channel.sendEnd()
+    channel.sendEnd()
+    pair.say(Kind.DATA, channel.id, 'still here')
     expect(pair.takeNames()).toEqual(['OPEN 1', 'END 1'])
-    pair.say(Kind.END, id)
+    pair.say(Kind.END, channel.id)
     expect(pair.happenings).toEqual([
-      ['item', id, 'still here'],
-      ['end', id],
+      ['item', channel.id, 'still here'],
+      ['end', channel.id],
     ])
   })
 })
 
 describe('ids', () => {
   it('are odd when we open, and the next one every time', () => {
-    const { connection } = new Pair()
-    expect([connection.open(), connection.exec([]), connection.open()]).toEqual([1, 3, 5])
+    const pair = new Pair()
+    expect([pair.open().id, pair.exec().id, pair.open().id]).toEqual([1, 3, 5])
   })
 
   it.each([0, 1, 3, 2 ** 32 - 1])('of the worker may not be %i', (id) => {
@@ -309,12 +305,12 @@ describe('ids', () => {
   it('are forgotten when both sides have closed: 10,000 channels leave nothing', () => {
     const pair = new Pair()
     for (let count = 0; count < 10_000; count++) {
-      const id = count % 2 ? pair.connection.open() : pair.connection.exec([])
+      const channel = count % 2 ? pair.open() : pair.exec()
       pair.say(Kind.OPEN, 2)
       pair.say(Kind.CLOSE, 2)
-      pair.connection.close(id)
+      channel.close()
       pair.take()
-      pair.say(Kind.CLOSE, id)
+      pair.say(Kind.CLOSE, channel.id)
     }
     expect(pair.connection.channelCount).toBe(0)
   })

@@ -2,10 +2,12 @@
 import { describe, expect, it } from 'vitest'
 import { Fragments } from '../../src/protocol/fragments.js'
 import { joinPieces } from '../../src/protocol/frame-reader.js'
+import { TooLong } from '../../src/protocol/too-long.js'
 import { bytesOf, textOf } from './pair.js'
 
 function add(fragments: Fragments, text: string, hasMore: boolean): string | undefined {
-  const whole = fragments.add([bytesOf(text)], hasMore, 1)
+  const whole = fragments.add([bytesOf(text)], hasMore)
+  if (whole instanceof TooLong) return `too long: ${textOf(whole.head)} of ${whole.length}`
   return whole && textOf(joinPieces(whole))
 }
 
@@ -19,20 +21,31 @@ describe('fragments', () => {
 
   it('may be empty, first, amid and last', () => {
     const fragments = new Fragments(100)
-    expect(fragments.add([], true, 1)).toBeUndefined()
+    expect(fragments.add([], true)).toBeUndefined()
     expect(fragments.isPartial).toBe(true)
     add(fragments, 'ab', true)
-    expect(fragments.add([], true, 1)).toBeUndefined()
+    expect(fragments.add([], true)).toBeUndefined()
     expect(add(fragments, '', false)).toBe('ab')
     expect(fragments.isPartial).toBe(false)
   })
 
-  it('are refused with the byte that is too many, whole or in parts', () => {
-    const tooMany = 'a payload of more than 4 bytes on channel 1'
-    expect(() => add(new Fragments(4), 'abcde', false)).toThrow(tooMany)
+  it('that are too many are let go but for the first, whole or in parts, and the next payload is none the worse', () => {
     const fragments = new Fragments(4)
+    expect(add(fragments, 'abcde', false)).toBe('too long: abcde of 5')
     expect(add(fragments, 'abcd', true)).toBeUndefined()
-    expect(() => add(fragments, 'e', true)).toThrow(tooMany)
+    expect(add(fragments, 'e', true)).toBeUndefined()
+    expect(fragments.isPartial).toBe(true)
+    expect(add(fragments, 'f'.repeat(100), false)).toBe('too long: abcde of 105')
+    expect(fragments.isPartial).toBe(false)
+    expect(add(fragments, 'abcd', false)).toBe('abcd')
+  })
+
+  it('that are too many keep no chunk alive', () => {
+    const fragments = new Fragments(4)
+    const chunk = new Uint8Array(65_536)
+    fragments.add([chunk], true)
+    const tooLong = fragments.add([chunk], false)
+    expect(tooLong instanceof TooLong && tooLong.head.buffer.byteLength).toBe(64)
   })
 
   it('count anew for every payload', () => {

@@ -2,10 +2,13 @@
  * A connection and the worker's end of its wire, without a wire: tests say what the worker sends, in chunks of any size, and see
  * what it gets. The worker here knows no rules, so that it can break them.
  */
-import { Connection, type ConnectionLimits } from '../../src/protocol/connection.js'
+import { encode } from '../../src/protocol/codec.js'
+import { Connection, type ConnectionLimits, type ItemCodec } from '../../src/protocol/connection.js'
 import type { ConnectionEvents } from '../../src/protocol/connection-events.js'
+import type { Endpoint, OnDone } from '../../src/protocol/endpoint.js'
 import { FrameReader, joinPieces } from '../../src/protocol/frame-reader.js'
 import { encodeFrame, Kind } from '../../src/protocol/frames.js'
+import type { Item } from '../../src/protocol/received-item.js'
 
 export interface Frame {
   readonly kind: number
@@ -23,6 +26,12 @@ export interface PairOptions extends ConnectionLimits {
   readonly chunkBytes?: number
 }
 
+/** Payloads go as they are, in parts; any other item is encoded. */
+export const codec: ItemCodec = {
+  encode: (item) => (isParts(item) ? item : encode(item, { protocol: 2 })),
+  decode: (payload) => payload,
+}
+
 /** Names by number, so that a failing test shows words. */
 const kindNames = new Map(Object.entries(Kind).map(([name, kind]) => [kind as number, name]))
 
@@ -30,6 +39,8 @@ export class Pair {
   readonly connection: Connection
   /** All that has happened on the connection so far, but `onOutgoing`. */
   readonly happenings: Happening[] = []
+  /** The items that have arrived and were not consumed. */
+  readonly items: Item[] = []
   /** How often the connection said that it has something to send. */
   outgoingCalls = 0
   readonly #chunkBytes: number
@@ -37,11 +48,21 @@ export class Pair {
   #frames: Frame[] = []
 
   constructor({ marker, chunkBytes, ...limits }: PairOptions = {}) {
-    this.connection = new Connection(this.#events(), marker, limits)
+    this.connection = new Connection(this.#events(), codec, marker, limits)
     this.#chunkBytes = chunkBytes ?? Number.POSITIVE_INFINITY
     this.#reader = new FrameReader((kind, flags, channel, pieces) =>
       this.#frames.push({ kind, flags, channel, payload: joinPieces(pieces) }),
     )
+  }
+
+  /** A channel that we open; what arrives on it is a happening. */
+  open(): Endpoint {
+    return this.#receive(this.connection.open())
+  }
+
+  /** The same, by an EXEC. */
+  exec(payload: readonly Uint8Array[] = []): Endpoint {
+    return this.#receive(this.connection.exec(payload))
   }
 
   /** The worker sends a frame. */
@@ -67,26 +88,45 @@ export class Pair {
     return this.take(maxBytes).map(({ kind, channel }) => `${kindNames.get(kind)} ${channel}`)
   }
 
+  #note(name: string, ...args: unknown[]): void {
+    this.happenings.push([name, ...args.map((arg) => (arg instanceof Uint8Array ? textOf(arg) : arg))])
+  }
+
+  #receive(endpoint: Endpoint): Endpoint {
+    endpoint.receiver = {
+      isAwaited: false,
+      onItem: (item) => {
+        this.items.push(item)
+        this.#note('item', endpoint.id, item.decode())
+        return true
+      },
+      onEnd: (makeError) => this.#note('end', endpoint.id, ...(makeError === undefined ? [] : [makeError()])),
+    }
+    return endpoint
+  }
+
   #events(): ConnectionEvents {
-    const note =
-      (name: string) =>
-      (...args: unknown[]): void => {
-        this.happenings.push([name, ...args.map((arg) => (arg instanceof Uint8Array ? textOf(arg) : arg))])
-      }
     return {
-      onHello: note('hello'),
-      onOpen: note('open'),
-      onItem: note('item'),
-      onBytes: note('bytes'),
-      onEnd: note('end'),
-      onClose: note('close'),
-      onOutput: note('output'),
-      onStatus: note('status'),
+      onHello: (payload) => this.#note('hello', payload),
+      onOpen: (endpoint) => this.#note('open', this.#receive(endpoint).id),
+      onClose: ({ id }, reason) => this.#note('close', id, reason),
+      onOutput: (...args) => this.#note('output', ...args),
+      onStatus: (...args) => this.#note('status', ...args),
+      onDropped: ({ id }, references) => this.#note('dropped', id, references),
       onOutgoing: () => {
         this.outgoingCalls++
       },
     }
   }
+}
+
+function isParts(item: unknown): item is Uint8Array[] {
+  return Array.isArray(item) && item.every((part) => part instanceof Uint8Array) && item.length > 0
+}
+
+/** What `send` is given to note what becomes of an item that has to wait. */
+export function notingIn(outcomes: unknown[]): () => OnDone {
+  return () => (dropped) => outcomes.push(dropped)
 }
 
 /** Bytes of text whose characters are all bytes. */

@@ -35,10 +35,10 @@ describe('which items they are', () => {
 describe('bytes that are sent', () => {
   it('take turns with other channels, fragment by fragment', () => {
     const pair = new Pair()
-    const [one, two] = [pair.connection.open(), pair.connection.open()]
+    const [one, two] = [pair.open(), pair.open()]
     pair.take()
-    for (const id of [one, two]) pair.connection.sendBytes(id, new Uint8Array(FRAGMENT_BYTES + 1), () => undefined)
-    expect(pair.takeNames()).toEqual([`BYTES ${one}`, `BYTES ${two}`, `BYTES ${one}`, `BYTES ${two}`])
+    for (const channel of [one, two]) channel.send(new Uint8Array(FRAGMENT_BYTES + 1))
+    expect(pair.takeNames()).toEqual(['BYTES 1', 'BYTES 3', 'BYTES 1', 'BYTES 3'])
   })
 })
 
@@ -51,13 +51,14 @@ describe('bytes that arrive', () => {
         fc.integer({ min: 1, max: 40 }),
         (bytes, fragmentBytes, chunkBytes) => {
           const pair = new Pair({ chunkBytes })
-          const id = pair.connection.open()
+          const { id } = pair.open()
           const payload = concat(...encodeWholeBytes(bytes))
           for (let at = 0; at < payload.length; at += fragmentBytes) {
             const isLast = at + fragmentBytes >= payload.length
             pair.feed(encodeFrame(Kind.BYTES, isLast ? 0 : Flag.MORE, id, payload.subarray(at, at + fragmentBytes)))
           }
-          expect(pair.happenings).toEqual([['bytes', id, textOf(bytes), 8 + bytes.length]])
+          expect(pair.happenings).toEqual([['item', id, textOf(bytes)]])
+          expect(pair.items[0]?.size).toBe(8 + bytes.length)
         },
       ),
     )
@@ -67,14 +68,24 @@ describe('bytes that arrive', () => {
     ['fewer than announced', [[0, announced(3, 1, 2)]]],
     ['more than announced', [[0, announced(1, 1, 2)]]],
     ['no length', [[0, new Uint8Array(7)]]],
-    ['more than an item may have', [[Flag.MORE, announced(2 ** 40)]]],
   ] as const)('are refused: %s', (_, frames) => {
     const pair = new Pair()
-    const id = pair.connection.open()
+    const { id } = pair.open()
     const receive = (): void => {
       for (const [flags, payload] of frames) pair.connection.receive(encodeFrame(Kind.BYTES, flags, id, payload))
     }
     expect(receive).toThrow(ProtocolError)
+  })
+
+  it('that are more than an item may have are let go, in whatever pieces, and the next item is none the worse', () => {
+    const pair = new Pair({ maxItemBytes: 100, chunkBytes: 7 })
+    const { id } = pair.open()
+    pair.feed(encodeFrame(Kind.BYTES, Flag.MORE, id, announced(120, ...new Uint8Array(60))))
+    pair.feed(encodeFrame(Kind.BYTES, 0, id, new Uint8Array(60)))
+    const [[name, , item] = []] = pair.happenings
+    expect(`${name}: ${item}`).toBe('item: it takes 128 bytes, and 100 are the most (maxItemBytes)')
+    pair.feed(encodeFrame(Kind.BYTES, 0, id, announced(1, 65)))
+    expect(pair.happenings.at(-1)).toEqual(['item', id, 'A'])
   })
 
   it('are refused amid another item, and the other way round', () => {
@@ -83,7 +94,7 @@ describe('bytes that arrive', () => {
       [Kind.BYTES, Kind.DATA],
     ] as const) {
       const pair = new Pair()
-      const id = pair.connection.open()
+      const { id } = pair.open()
       pair.connection.receive(encodeFrame(first, Flag.MORE, id, announced(9)))
       expect(() => pair.connection.receive(encodeFrame(second, 0, id, announced(0)))).toThrow(/amid another/)
     }

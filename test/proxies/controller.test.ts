@@ -3,6 +3,7 @@ import { setTimeout as passed } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Gateway, Group, RemoteError } from '../../src/index.js'
 import { pythons } from '../calls/pythons.js'
+import { errorOf } from '../failing.js'
 import { anyInterpreter } from '../interpreters.js'
 
 const group = new Group()
@@ -50,7 +51,7 @@ describe.each(cases)('$title', ({ spec }) => {
       except ControllerError as e: seen = [e.name, e.message, 'controller.test' in e.stack]
       seen`)
     expect(seen).toEqual(['TypeError', 'no such user', true])
-    const error: unknown = await gateway.eval('controller.fail()').catch((e: unknown) => e)
+    const error: unknown = await errorOf(gateway.eval('controller.fail()'))
     expect(error).toBeInstanceOf(RemoteError)
     expect(error).toMatchObject({ type: 'ControllerError', message: 'ControllerError: TypeError: no such user' })
     expect((error as RemoteError).cause).toBeInstanceOf(TypeError)
@@ -92,15 +93,23 @@ describe.each(cases)('$title', ({ spec }) => {
   })
 
   it('answers threads of user code, many at once, and a slow one holds up no other', async () => {
-    const result = await gateway.eval(`
+    let answer: (text: string) => void = () => undefined
+    const slow = new Promise<string>((resolve) => {
+      answer = resolve
+    })
+    let calls = 0
+    const quick = (): string => {
+      if (++calls === 3) answer('slow')
+      return 'quick'
+    }
+    const source = `
       import threading
       results = []
-      threads = [threading.Thread(target=lambda ms=ms: results.append(controller.wait(ms))) for ms in (300, 1, 2, 3)]
+      threads = [threading.Thread(target=lambda f=f: results.append(f())) for f in (slow, quick, quick, quick)]
       for t in threads: t.start()
       for t in threads: t.join()
-      results`)
-    expect(result).toHaveLength(4)
-    expect((result as number[])[3]).toBe(300)
+      sorted(results)`
+    expect(await gateway.eval(source, { slow: () => slow, quick })).toEqual(['quick', 'quick', 'quick', 'slow'])
   })
 })
 
@@ -130,6 +139,50 @@ describe('the way back', () => {
     const gateway = await group.makeGateway(`popen//python=${anyInterpreter().command}`)
     expect(await gateway.remoteExec('channel.send(f(20))', { f: (n: number) => n + 1 }).receive()).toBe(21)
   })
+
+  it.each(pythons)(
+    'carries answers, arguments and failures longer than any window; others go on: $name',
+    async ({ command }) => {
+      const gateway = await group.makeGateway(`popen//python=${command}`)
+      await gateway.execute(`
+      def length(f, *args): return len(f(*args))
+      def failure(f):
+          try: f()
+          except Exception as e: return len(e.message)
+    `)
+      const fail = () => {
+        throw new Error('y'.repeat(17 << 20))
+      }
+      const sizes = await Promise.all([
+        gateway.call('length', [() => new Uint8Array(20 << 20)]),
+        gateway.call('length', [() => [1, 2]]),
+        gateway.call('length', [(given: Uint8Array) => given, new Uint8Array(17 << 20)]),
+        gateway.call('failure', [fail]),
+        gateway.call('length', [() => 'x'.repeat(17 << 20)]),
+        gateway.call('length', [() => [1, 2, 3]]),
+      ])
+      expect(sizes).toEqual([20 << 20, 2, 17 << 20, 17 << 20, 17 << 20, 3])
+    },
+  )
+
+  it.each(pythons)(
+    'counts each time that a function was read, whenever garbage is collected: $name',
+    async ({ command }) => {
+      const gateway = await group.makeGateway(`popen//python=${command}`)
+      expect(await gateway.eval('f()', { f: () => 1 })).toBe(1)
+      const channel = gateway.remoteExec(`
+import gc, sys
+way_back, session, told = sys.modules['_tendril.controller'], sys.modules['_tendril.session'].session, []
+tell = session.tell
+session.tell = lambda item: told.append(item[2]) if item[:2] == ['dropped', 99] else tell(item)
+for turn in range(30):
+    way_back.callback_with(99)
+    while way_back.callbacks.get(99, int)(): [turn] * 10
+for turn in range(5): gc.collect()
+channel.send([sum(told), way_back.count_callbacks()])`)
+      expect(await channel.receive()).toEqual([30, 0])
+    },
+  )
 
   it('takes names back', async () => {
     const gateway = await group.makeGateway(`popen//python=${anyInterpreter().command}`)

@@ -4,6 +4,7 @@ import { runInNewContext } from 'node:vm'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Gateway, type GatewayStats, Group, type Remote } from '../../src/index.js'
 import { pythons } from '../calls/pythons.js'
+import { errorOf } from '../failing.js'
 import { anyInterpreter } from '../interpreters.js'
 import { Host } from '../testbeds/hosts.js'
 import { noHosts, noSshd, titled } from '../testbeds/needs.js'
@@ -13,6 +14,18 @@ setFlagsFromString('--expose-gc')
 const collectGarbage = runInNewContext('gc') as () => void
 const group = new Group()
 afterAll(() => group.terminate())
+
+/** The shortest time that each of some takes, of five turns in which each has one. */
+async function fastest(...calls: (() => Promise<unknown>)[]): Promise<number[]> {
+  const best = calls.map(() => Number.POSITIVE_INFINITY)
+  for (let turn = 0; turn < 5; turn++)
+    for (const [index, call] of calls.entries()) {
+      const began = performance.now()
+      await call()
+      best[index] = Math.min(best[index] ?? 0, performance.now() - began)
+    }
+  return best
+}
 
 async function countsOf(gateway: Gateway): Promise<Pick<GatewayStats, 'references' | 'remoteReferences'>> {
   const { references, remoteReferences } = await gateway.stats()
@@ -66,7 +79,7 @@ describe.each(pythons)('$name', ({ command }) => {
     const used = object.slow().value()
     object.dispose()
     expect(await used).toBe(1)
-    await expect.poll(async () => (await gateway.get<string[]>('log')).length, { timeout: 5000 }).toBeGreaterThan(0)
+    await expect.poll(async () => (await gateway.get<string[]>('log')).length).toBeGreaterThan(0)
     expect((await gateway.get<string[]>('log'))[0]).toBe('used')
     await gateway.call('gc.collect')
     await expect
@@ -81,7 +94,7 @@ describe('references', () => {
     gateway = await group.makeGateway(`popen//python=${anyInterpreter().command}`)
   })
 
-  it('come in their tens of thousands and go again, and memory stays', { timeout: 60_000 }, async () => {
+  it('come in their tens of thousands and go again, and memory stays', async () => {
     // What Python holds: how much memory its threads keep at hand varies.
     const blocks = (): Promise<number> => gateway.eval<number>('import gc, sys; gc.collect(); sys.getallocatedblocks()')
     const makeAndDrop = async (): Promise<void> => {
@@ -89,9 +102,7 @@ describe('references', () => {
         void gateway.ref.call('object')
         if (i % 5000 === 0) await gateway.call('len', [[]])
       }
-      await expect
-        .poll(() => restingCounts(gateway), { timeout: 20_000 })
-        .toEqual({ references: 0, remoteReferences: 0 })
+      await expect.poll(() => restingCounts(gateway)).toEqual({ references: 0, remoteReferences: 0 })
     }
     await makeAndDrop()
     const [here, there] = [process.memoryUsage().heapUsed, await blocks()]
@@ -116,22 +127,19 @@ describe('references', () => {
 const reason = noSshd ?? noHosts
 
 describe.skipIf(reason)(titled('a chain over a slow link', reason), () => {
-  it('is one round trip, failures included', { timeout: 60_000 }, async () => {
-    await using host = await Host.startFarAway(50)
+  it('is one round trip, failures included', async () => {
+    await using host = await Host.startFarAway(200)
     await using sshd = await startSshd({ netns: host.netns, address: host.address, port: 22 })
     await using far = await Group.open([sshd.spec])
     const gateway = far.get(0)
     const { datetime } = gateway.modules as Remote<Dates>
     const chain = () => datetime.date(2020, 1, 2).replace(2021).isoformat().upper()
     expect(await chain()).toBe('2021-01-02')
-    const times: number[] = []
-    for (let i = 0; i < 5; i++) {
-      const started = performance.now()
-      if (i % 2 === 0) expect(await chain()).toBe('2021-01-02')
-      else
-        await expect(datetime.date(2020, 13, 2).replace(2021).isoformat()).rejects.toThrow(/ValueError: month must be/)
-      times.push(performance.now() - started)
-    }
-    expect(Math.min(...times)).toBeLessThan(1.2 * 100.7)
+    const failing = () => errorOf(datetime.date(2020, 13, 2).replace(2021).isoformat())
+    expect(await failing()).toMatchObject({ message: expect.stringContaining('ValueError: month must be') })
+    // The time tells round trips apart: a second one would be another 400 ms, beside which a busy machine is quick in one of five.
+    const [once = 0, chained, failed] = await fastest(() => gateway.call('abs', [-1]), chain, failing)
+    expect(chained).toBeLessThan(once + 250)
+    expect(failed).toBeLessThan(once + 250)
   })
 })

@@ -39,6 +39,23 @@ describe.each(pythons)('$name', ({ command }) => {
     )
   })
 
+  it('makes the items of its iterators in its own threads', async () => {
+    const text = `
+import threading
+def items(size):
+    for _ in range(24): yield [threading.current_thread().ident, b'x' * size]`
+    interface Items {
+      items(size: number): AsyncIterable<[number, Uint8Array]>
+    }
+    const own = await gateway.service<Items>({ text }, { expose: ['items'], threads: 1 })
+    const threads = new Set<number>()
+    // The second one is longer than the window.
+    for (const size of [1, 1 << 20]) for await (const [thread] of await own.items(size)) threads.add(thread)
+    expect(threads.size).toBe(1)
+    expect(threads).not.toContain(await gateway.eval('__import__("threading").current_thread().ident'))
+    await own.dispose()
+  })
+
   it('shows the file in tracebacks', async () => {
     await expect(service.salary('nobody')).rejects.toMatchObject({
       traceback: expect.stringContaining(`${file}", line 11`),

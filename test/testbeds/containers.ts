@@ -18,7 +18,7 @@ import {
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { isGone, notGoneWithin } from '../processes.js'
+import { isGone, thoseThatStay } from '../processes.js'
 import { program } from './needs.js'
 import { usePath, writePrograms } from './path.js'
 
@@ -91,7 +91,7 @@ export function startContainers(): Containers {
     unuse()
     podman('rm', '--force', '--all', '--time', '0')
     // Each end has a process that cleans up after it, and would make the folder anew.
-    await notGoneWithin(5000, () => allPids().filter((pid) => commandLineOf(pid).includes(folder)))
+    await thoseThatStay(() => allPids().filter((pid) => commandLineOf(pid).includes(folder)))
     // The storage mounts this on itself, and does not always undo it.
     spawnSync('umount', ['--lazy', join(folder, 'root', 'overlay')], { stdio: 'ignore' })
     rmSync(folder, { recursive: true })

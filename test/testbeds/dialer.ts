@@ -18,7 +18,7 @@ export interface Invitation {
 }
 
 export function readInvitation(command: string): Invitation {
-  const [, address = '', token = ''] = /'([^']*)'(?: (\w+))?$/.exec(command) ?? []
+  const [, token = '', address = ''] = /^(?:TENDRIL_TOKEN=(\w+) )?python3 .*'([^']*)'$/.exec(command) ?? []
   return { address, token }
 }
 
@@ -29,8 +29,11 @@ export function startDialer(args: readonly string[], env: Readonly<Record<string
 
 /** Runs the command of an invitation in a shell. */
 export function runInvitation(command: string, env: Readonly<Record<string, string>> = {}): Dialer {
-  const python = command.replace(/^python3 /, () => `${anyInterpreter().command} `)
-  return watch(spawn('/bin/sh', ['-c', `exec ${python}`], optionsOf(env)))
+  const python = command.replace(
+    /^(TENDRIL_TOKEN=\w+ )?python3 /,
+    (_, set = '') => `${set}exec ${anyInterpreter().command} `,
+  )
+  return watch(spawn('/bin/sh', ['-c', python], optionsOf(env)))
 }
 
 function optionsOf(env: Readonly<Record<string, string>>) {

@@ -2,10 +2,13 @@
  * What must hold whatever goes wrong on the way to a worker: one typed error that says where the way ended and what to do,
  * told once; nothing left running on either side, no descriptor left; and the controller works as before.
  */
-import { expect, vi } from 'vitest'
+
+import { expect } from 'vitest'
 import { Group, type Phase, type PhaseEvent, type Prompt, TendrilError } from '../../src/index.js'
+import { errorOf } from '../failing.js'
 import { anyInterpreter } from '../interpreters.js'
-import { notGoneWithin } from '../processes.js'
+import { thoseThatStay } from '../processes.js'
+import { eventually } from '../waiting.js'
 import { childrenOf, type Server } from './server.js'
 
 /** What is to go wrong, and how. */
@@ -25,7 +28,7 @@ export async function expectFault({ spec, code, phase, says, prompt, server }: F
   const [children, sockets] = [childrenOf(process.pid), openSockets()]
   const events: PhaseEvent[] = []
   const group = new Group({ prompt, onPhase: (event) => events.push(event) })
-  const error = await group.makeGateway(spec).catch((reason: unknown) => reason)
+  const error = await errorOf(group.makeGateway(spec))
   if (!(error instanceof TendrilError)) throw new Error(`${spec} opened, or failed without a type`, { cause: error })
   expect({ code: error.code, phase: Reflect.get(error, 'phase') }, error.message).toEqual({ code, phase })
   for (const text of says) expect(error.message).toMatch(text)
@@ -35,9 +38,9 @@ export async function expectFault({ spec, code, phase, says, prompt, server }: F
   expect(group.size).toBe(0)
   expect(await workers(server)).toEqual([])
   const ours = (): number[] => childrenOf(process.pid).filter((pid) => !children.includes(pid))
-  expect(await notGoneWithin(2000, ours)).toEqual([])
+  expect(await thoseThatStay(ours)).toEqual([])
   // The handle of a process outlives it by a turn of the event loop.
-  await vi.waitFor(() => expect(openSockets()).toBeLessThanOrEqual(sockets))
+  await eventually(() => expect(openSockets()).toBeLessThanOrEqual(sockets))
   await expectUsable()
   return error
 }
@@ -51,7 +54,7 @@ export async function expectUsable(): Promise<void> {
 
 /** What logins started on a server and is there after two seconds. */
 export async function workers(server: Server | undefined): Promise<number[]> {
-  return await notGoneWithin(2000, () => server?.workers() ?? [])
+  return await thoseThatStay(() => server?.workers() ?? [])
 }
 
 function openSockets(): number {

@@ -3,10 +3,10 @@
  * skipped test, or undefined. Where `TENDRIL_CI` is 1 there is never a reason, so that a bed that is missing there fails.
  */
 import { spawnSync } from 'node:child_process'
-import { accessSync, constants } from 'node:fs'
+import { accessSync, constants, existsSync, readdirSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { isCi } from '../interpreters.js'
+import { findInterpreter, isCi } from '../interpreters.js'
 
 const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/local/sbin', '/usr/sbin', '/sbin']
 
@@ -79,9 +79,35 @@ export const execnetPython: string = fileURLToPath(new URL('../../bench/.venv/bi
 export const noExecnet: string | undefined =
   isCi || isExecutable(execnetPython) ? undefined : 'execnet not installed; npm run bench does that'
 
+/** Python packages that patch the standard library: .ci/run installs freezegun beside execnet, the others for Debian's own Python. */
+const benchLib = fileURLToPath(new URL('../../bench/.venv/lib', import.meta.url))
+export const noFreezegun: string | undefined = reasonWithout('freezegun', benchLib)
+export const noXdist: string | undefined = reasonWithout('xdist', benchLib)
+
+/** Where those are that .ci/run installs beside execnet. */
+export const pythonPackages: string = join(
+  benchLib,
+  (existsSync(benchLib) ? readdirSync(benchLib) : []).find((each) => each.startsWith('python')) ?? '',
+  'site-packages',
+)
+export const debianPython = { name: "Debian's CPython", command: '/usr/bin/python3' }
+export const noGevent: string | undefined = reasonWithout('gevent', '/usr/lib/python3')
+export const noEventlet: string | undefined = reasonWithout('eventlet', '/usr/lib/python3')
+
+/** Why there is no interpreter of that name here; in CI the test of the matrix says so. */
+export function noInterpreter(name: string): string | undefined {
+  return findInterpreter(name) === undefined ? `${name} not installed` : undefined
+}
+
 /** A title that says why it is skipped, if it is: `describe.skipIf(noSshd)(titled('…', noSshd), …)`. */
 export function titled(title: string, reason: string | undefined): string {
   return reason === undefined ? title : `${title} [skipped: ${reason}]`
+}
+
+function reasonWithout(name: string, lib: string): string | undefined {
+  const folders = ['dist-packages', ...(existsSync(lib) ? readdirSync(lib) : []).map((each) => `${each}/site-packages`)]
+  if (isCi || folders.some((each) => existsSync(join(lib, each, name)))) return undefined
+  return `${name} not installed; .ci/run does that`
 }
 
 function reasonAgainst(...names: readonly string[]): string | undefined {

@@ -5,10 +5,11 @@
  */
 import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { closeSync, openSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { createServer } from 'node:net'
 import type { Readable } from 'node:stream'
-import { isGone, notGoneWithin } from '../processes.js'
+import { isGone } from '../processes.js'
+import { until } from '../waiting.js'
 import { hasNamespaces, program } from './needs.js'
 
 /** How a server is started. */
@@ -28,6 +29,9 @@ export class Server implements AsyncDisposable {
   readonly #exited: Promise<unknown>
   /** Its own mount namespace, if it has one. */
   #namespace: string | undefined
+  /** Keeps the namespace: when nobody is in it any more, the next bed of another test gets its number, and would be killed with it. */
+  #held: number | undefined
+  #isOver = false
   #log = ''
 
   private constructor(child: ChildProcessByStdio<null, null, Readable>) {
@@ -49,7 +53,10 @@ export class Server implements AsyncDisposable {
     const server = new Server(child)
     await server.logged(options.ready)
     const namespace = namespaceOf(server.pid)
-    if (namespace !== namespaceOf(process.pid)) server.#namespace = namespace
+    if (namespace !== namespaceOf(process.pid)) {
+      server.#namespace = namespace
+      server.#held = openSync(`/proc/${server.pid}/ns/mnt`, 'r')
+    }
     return server
   }
 
@@ -97,10 +104,13 @@ export class Server implements AsyncDisposable {
 
   /** Ends it and everything that came from it. */
   async stop(): Promise<void> {
+    if (this.#isOver) return
+    this.#isOver = true
     this.#child.kill('SIGSTOP') // it takes no further connection, and is still the parent of its logins
     await killAll(this.pids)
     this.#child.kill('SIGKILL')
     await this.#exited
+    if (this.#held !== undefined) closeSync(this.#held)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -110,15 +120,25 @@ export class Server implements AsyncDisposable {
 
 const serverNames: ReadonlySet<string> = new Set(['sshd', 'sshd-session', 'sshd-auth', 'dropbear'])
 
+// Below those that Linux gives to whoever connects or listens on any: nobody comes to have one of these meanwhile.
+const LOWEST_PORT = 20_000
+const HIGHEST_PORT = 32_000
+
 /** A TCP port of a loopback address that nobody listens on; of any other address, one that is likely to be free. */
 export async function freePort(address: string): Promise<number> {
-  const server = createServer()
-  server.listen(0, address.startsWith('127.') || address === '::1' ? address : '127.0.0.1')
-  await once(server, 'listening')
-  const bound = server.address()
-  server.close()
-  await once(server, 'close')
-  return typeof bound === 'object' && bound !== null ? bound.port : 0
+  while (true) {
+    const port = LOWEST_PORT + Math.floor(Math.random() * (HIGHEST_PORT - LOWEST_PORT))
+    const server = createServer()
+    server.listen(port, address.startsWith('127.') || address === '::1' ? address : '127.0.0.1')
+    const isFree = await once(server, 'listening').then(
+      () => true,
+      () => false,
+    )
+    if (!isFree) continue
+    server.close()
+    await once(server, 'close')
+    return port
+  }
 }
 
 function fullCommand({ command, prepare = [], netns }: ServerOptions): string[] {
@@ -133,10 +153,10 @@ function fullCommand({ command, prepare = [], netns }: ServerOptions): string[] 
 
 /** New ones may start while the others are killed. */
 async function killAll(pids: () => readonly number[]): Promise<void> {
-  while (pids().length > 0) {
+  await until(() => {
     for (const pid of pids()) kill(pid)
-    await notGoneWithin(1000, pids)
-  }
+    return pids().length === 0
+  })
 }
 
 function kill(pid: number): void {

@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { socketServerFile } from '../../src/index.js'
 import { anyInterpreter } from '../interpreters.js'
-import { notGoneWithin } from '../processes.js'
+import { thoseThatStay } from '../processes.js'
 import { program } from './needs.js'
 import { childrenOf } from './server.js'
 
@@ -73,7 +73,7 @@ export async function startSocketServer(options: SocketServerOptions = {}): Prom
     const started = workers()
     child.kill()
     await exited
-    await notGoneWithin(2000, () => started)
+    await thoseThatStay(() => started)
     rmSync(folder, { recursive: true, force: true })
   }
   const port = Number(/:(\d+)(?:\/\/|$)/.exec(said)?.[1])

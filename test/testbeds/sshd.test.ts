@@ -27,6 +27,14 @@ describe.skipIf(noSshd)(titled('a bed with an OpenSSH server', noSshd), () => {
     await sshd.stop()
     expect([isGone(pid), isGone(sshd.server.pid), existsSync(sshd.folder)]).toEqual([true, true, false])
   })
+
+  it('takes nobody of another bed with it, when it had crashed before', async () => {
+    const crashed = await startSshd()
+    await crashed.server.crash()
+    await using other = await startSshd()
+    await crashed.stop()
+    expect(sshTo(other, 'echo here')).toBe('here\n')
+  })
 })
 
 describe.skipIf(noAccounts)(titled('a bed with accounts of its own', noAccounts), () => {

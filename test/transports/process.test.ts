@@ -1,11 +1,11 @@
 // A child process as a transport, with real programs at the far end.
 import { tmpdir } from 'node:os'
 import { fileURLToPath } from 'node:url'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { openProcess, type ProcessOptions } from '../../src/transports/process.js'
 import type { Transport, TransportEnd } from '../../src/transports/transport.js'
 import { anyInterpreter } from '../interpreters.js'
-import { isGone, notGoneWithin } from '../processes.js'
+import { isGone, thoseThatStay } from '../processes.js'
 
 const fixture = fileURLToPath(new URL('../fixtures/transport_peer.py', import.meta.url))
 const started: Transport[] = []
@@ -70,6 +70,27 @@ describe('a process', () => {
     expect(far.transport.remoteAddress).toBeUndefined()
   })
 
+  it('gets no variable of tendril’s own, whose token would make another user this one, but where it is given one', async () => {
+    vi.stubEnv('TENDRIL_TOKEN', 'secret')
+    const argv = [anyInterpreter().command, '-c', 'import os; print(os.environ.get("TENDRIL_TOKEN"))']
+    const fars = [new Far(argv), new Far(argv, { env: { TENDRIL_TOKEN: 'another' } })]
+    vi.unstubAllEnvs()
+    await Promise.all(fars.map(({ ended }) => ended))
+    expect(fars.map(({ stdout }) => stdout)).toEqual(['None\n', 'another\n'])
+  })
+
+  it('gets nothing that all objects have been given', async () => {
+    const polluted = { cwd: tmpdir(), shell: '/no/such/shell', POLLUTED: 'yes' }
+    Object.assign(Object.prototype, polluted)
+    try {
+      const far = new Far(['sh', '-c', 'pwd; echo "[$POLLUTED]"'])
+      await far.ended
+      expect(far.stdout).toBe(`${process.cwd()}\n[]\n`)
+    } finally {
+      for (const name of Object.keys(polluted)) Reflect.deleteProperty(Object.prototype, name)
+    }
+  })
+
   it('has said all it said before its end is told', async () => {
     const far = start('floods')
     expect((await far.ended).exitCode).toBe(0)
@@ -82,7 +103,7 @@ describe('a process', () => {
     const child = Number(far.stdout)
     expect(isGone(child)).toBe(false)
     far.transport.kill('SIGKILL')
-    expect(await notGoneWithin(2000, () => [child])).toEqual([])
+    expect(await thoseThatStay(() => [child])).toEqual([])
   })
 
   it('is killed with its children, and the end tells the signal', async () => {
@@ -92,7 +113,7 @@ describe('a process', () => {
     expect(isGone(Number(far.stdout))).toBe(false)
     far.transport.kill('SIGKILL')
     expect(await far.ended).toEqual({ exitCode: undefined, signal: 'SIGKILL', error: undefined })
-    expect(await notGoneWithin(2000, () => [Number(far.stdout)])).toEqual([])
+    expect(await thoseThatStay(() => [Number(far.stdout)])).toEqual([])
   })
 
   it.each([

@@ -16,6 +16,9 @@ export function isPlainDict(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype
 }
 
+/** Why a dict cannot be read that would lose a member: two NaNs, a surrogate pair and the character that it stands for, text of two classes. */
+export const ONE_KEY = 'two keys of a dict are one key in JavaScript'
+
 /** Sets a property of its own, whatever its name is. */
 export function setProperty(target: Record<string, unknown>, key: string, value: unknown): void {
   if (key !== '__proto__') target[key] = value

@@ -32,7 +32,7 @@ export class Graph {
   /** The whole value, with every replacement made. */
   finish(root: unknown): unknown {
     if (typeof root !== 'object' || root === null || this.#shared === undefined) return root
-    const first = this.#current(root)
+    const first = this.current(root)
     const seen = new Set<unknown>([first])
     let level: unknown[] = [first]
     for (let depth = 0; level.length > 0; depth++) {
@@ -54,25 +54,27 @@ export class Graph {
   /** The members of a container, after those that were replaced have been. */
   #members(container: unknown): Iterable<unknown> {
     if (Array.isArray(container)) {
-      for (let i = 0; i < container.length; i++) container[i] = this.#current(container[i])
+      for (let i = 0; i < container.length; i++) container[i] = this.current(container[i])
       return container
     }
     if (container instanceof Map) {
-      for (const [key, value] of container) container.set(key, this.#current(value))
+      for (const [key, value] of container) container.set(key, this.current(value))
       return [...container.keys(), ...container.values()]
     }
     if (container instanceof Set) return container
     if (typeof container !== 'object' || container === null || Object.getPrototypeOf(container) !== Object.prototype)
       return []
     for (const [key, value] of Object.entries(container)) {
-      const current = this.#current(value)
+      const current = this.current(value)
       if (current !== value) Object.defineProperty(container, key, { value: current })
     }
     return Object.values(container)
   }
 
-  #current(value: unknown): unknown {
-    return typeof value === 'object' && value !== null ? (this.#replaced?.get(value) ?? value) : value
+  /** What has taken the place of a value, or itself. */
+  current(value: unknown): unknown {
+    if (this.#replaced === undefined) return value
+    return typeof value === 'object' && value !== null ? (this.#replaced.get(value) ?? value) : value
   }
 
   tooDeep(): LoadError {

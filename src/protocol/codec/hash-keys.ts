@@ -3,6 +3,7 @@
  * take for one key where JavaScript has two, is found before it is sent: neither may get lost.
  */
 
+import { isMap, isSet } from '../realms.js'
 import { FrozenSet, Tuple } from '../values.js'
 import { isPlainObject } from './containers.js'
 import { valueTypeOf } from './value-types.js'
@@ -29,7 +30,7 @@ export function findKeyProblem(keys: Iterable<unknown>): KeyProblem | undefined 
 function isHashable(key: unknown): boolean {
   if (typeof key !== 'object' || key === null) return true
   if (key instanceof Tuple || key instanceof FrozenSet) return [...key].every(isHashable)
-  const isMutable = Array.isArray(key) || key instanceof Map || key instanceof Set || isPlainObject(key)
+  const isMutable = Array.isArray(key) || isMap(key) || isSet(key) || isPlainObject(key)
   return !isMutable && (valueTypeOf(key) !== undefined || key instanceof Uint8Array || !ArrayBuffer.isView(key))
 }
 
@@ -41,7 +42,7 @@ function identityOf(key: unknown): unknown {
     case 'boolean':
       return Number(key)
     case 'bigint':
-      return BigInt(Number(key)) === key ? Number(key) : key
+      return asNumber(key) ?? key
     case 'object':
       return key === null ? null : textOf(key)
     default:
@@ -49,10 +50,21 @@ function identityOf(key: unknown): unknown {
   }
 }
 
+/** The number that equals an integer, if there is one: beyond some 300 digits there is only Infinity. */
+function asNumber(key: bigint): number | undefined {
+  const number = Number(key)
+  return Number.isFinite(number) && BigInt(number) === key ? number : undefined
+}
+
+/** Of a member of a tuple: text and number of the same digits differ. */
+function memberText(member: unknown): string {
+  const identity = identityOf(member)
+  return JSON.stringify(`${typeof identity} ${String(identity)}`)
+}
+
 function textOf(key: object): unknown {
   if (key instanceof Uint8Array) return `bytes ${key.join()}`
-  if (key instanceof Tuple)
-    return `tuple ${[...key].map((member) => JSON.stringify(String(identityOf(member)))).join()}`
+  if (key instanceof Tuple) return `tuple ${[...key].map(memberText).join()}`
   const type = valueTypeOf(key)
   return type === undefined ? key : `${type.name} ${String(type.dump(key))}`
 }

@@ -5,24 +5,31 @@
 
 import type { LoadError } from '../../errors.js'
 import { FrozenSet, Tuple } from '../values.js'
-import { addKey, isPlainDict, setProperty, toMap } from './containers.js'
+import { Budget, Cost, FIRST_ROOM, HEAVY, MemberCost } from './budget.js'
+import { CLASH, CLASH_STEPS, Clashes, FEW_CLASH_STEPS } from './clashes.js'
+import { addKey, isPlainDict, ONE_KEY, setProperty, toMap } from './containers.js'
+import { Elements } from './elements.js'
 import { Graph } from './graph.js'
-
-/** Makes the value that a name on the wire stands for. Functions are never values: that tells them apart on the stack. */
-export type Builder = (args: readonly unknown[]) => unknown
+import { type Builder, Named } from './named.js'
 
 /** What reading needs beside the bytes. */
 export interface ReaderOptions {
+  /** There is only the head of a pickle: it may be shorter than it says. */
+  readonly isCut?: boolean
   readonly lookup: (module: string, name: string) => Builder | undefined
   readonly maxDepth: number
+  /** Bytes that what is made may take, beside those of the payload. */
+  readonly maxMemory: number
+  /** How many opcodes there may be: most make nothing that is counted. When present, texts count as what they take. */
+  readonly maxSteps?: number | undefined
 }
 
 /** The state of one pickle being read. */
 export class Machine {
   readonly #options: ReaderOptions
   readonly #error: (detail: string) => LoadError
-  readonly #maxMemo: number
   readonly #graph: Graph
+  readonly #budget: Budget
   readonly #stack: unknown[] = []
   #size = 0
   readonly #marks: number[] = []
@@ -33,23 +40,63 @@ export class Machine {
   readonly #depths: number[] = []
   /** Per stack position, the memo number of the container there: a dict that becomes a Map changes both. */
   readonly #memoOf: number[] = []
-  readonly #names = new Set<unknown>() // other functions are values: a reference may stand for one
-  #persistent: Map<object, unknown> | undefined
+  #named: Named | undefined
+  readonly clashes: Clashes
+  #elements: Elements | undefined
+  /** Whether something is no container that a name stands for: text of a class, which Python may tell from plain text. */
+  #hasBases = false
+  #hasFunctions = false
 
-  /** @param maxMemo - The payload's size: every memo entry costs a byte at least, so no honest number is larger. */
-  constructor(options: ReaderOptions, maxMemo: number, error: (detail: string) => LoadError) {
+  constructor(options: ReaderOptions, error: (detail: string) => LoadError) {
     this.#options = options
-    this.#maxMemo = maxMemo
     this.#error = error
     this.#graph = new Graph(options.maxDepth)
+    this.#budget = new Budget(options.maxMemory)
+    this.clashes = new Clashes(options.maxSteps === undefined ? CLASH_STEPS : FEW_CLASH_STEPS)
   }
 
   /** The one value that is left at the end. */
   finish(): unknown {
     const value = this.pop()
     if (this.#size > 0 || this.#marks.length > 0) throw this.#error('it ends in the middle of a value')
-    if (this.#names.has(value)) throw this.#error('it is a bare name')
+    if (this.#named?.has(value) === true) throw this.#error('it is a bare name')
     return this.#graph.finish(value)
+  }
+
+  /** Counts what is made beside containers. */
+  spend(bytes: number): void {
+    this.#budget.spend(bytes)
+  }
+
+  /** Counts what many members are about to make. */
+  #spendAll(bytes: number): void {
+    this.#budget.spend(bytes)
+    if (bytes > HEAVY) this.checkMemory()
+  }
+
+  /**
+   * Asked now and then, and ahead of long texts.
+   *
+   * @param textCost - Of those that were read, and of the one that comes.
+   * @throws LoadError when there were more steps than there may be, or what has been made takes more than it may.
+   */
+  check(steps: number, textCost: number): void {
+    const { maxSteps } = this.#options
+    if (maxSteps !== undefined && steps > maxSteps) throw this.#error(`it has more than ${maxSteps} opcodes`)
+    this.checkMemory(maxSteps === undefined ? 0 : textCost)
+  }
+
+  /** @throws LoadError when what has been made takes more than it may. */
+  checkMemory(more = 0): void {
+    if (this.#budget.isExceeded(this.#size + this.#marks.length + this.#memo.length, more))
+      throw this.#error(`what it holds takes more than ${this.#budget} (maxItemBytes)`)
+  }
+
+  /** Of a list that the pickle began as, complete or not, the first member. */
+  get firstMember(): unknown {
+    const list = this.#stack[0]
+    if (!Array.isArray(list)) return undefined
+    return list.length > 0 || this.#size < 2 ? list[0] : this.#stack[1]
   }
 
   // The stack.
@@ -62,8 +109,9 @@ export class Machine {
     this.#stack[this.#size++] = value
   }
 
-  /** Puts a container on the stack; `depth` counts it and what it holds. */
-  pushContainer(value: object, depth = 1): void {
+  /** Puts a container that was made on the stack. @param cost - Its own, without members. @param depth - Counts it and what it holds. */
+  pushContainer(value: object, cost: number, depth = 1): void {
+    this.#budget.spend(cost)
     this.#depths[this.#size] = depth
     this.#memoOf[this.#size] = -1
     this.push(value)
@@ -73,7 +121,7 @@ export class Machine {
   pushAgain(value: unknown, index = -1): void {
     if (!isReference(value)) return this.push(value)
     this.#graph.share(value)
-    this.pushContainer(value)
+    this.pushContainer(value, MemberCost.LIST)
     this.#memoOf[this.#size - 1] = index
   }
 
@@ -121,7 +169,8 @@ export class Machine {
 
   /** @param index - The next one when absent. */
   memoize(index: number = this.#memo.length): void {
-    if (index > this.#maxMemo) throw this.#error(`memo entry ${index} is out of range`)
+    // Numbers follow each other; those of Python 2 begin with 1.
+    if (index > this.#memo.length + 1) throw this.#error(`memo entry ${index} is out of range`)
     const value = this.peek()
     this.#memo[index] = value
     if (isReference(value)) this.#memoOf[this.#size - 1] = index
@@ -141,7 +190,10 @@ export class Machine {
     for (let i = start; i < this.#size; i++) {
       const item = this.#stack[i]
       if (!isReference(item)) continue
-      if (typeof item === 'function' && this.#names.has(item)) throw this.#error('a bare name is no value')
+      if (typeof item === 'function') {
+        if (this.#named?.has(item) === true) throw this.#error('a bare name is no value')
+        this.#hasFunctions = true
+      }
       const own = (this.#depths[i] ?? 1) + 1
       if (own > depth) depth = own
     }
@@ -159,6 +211,7 @@ export class Machine {
     const target = this.#target(start)
     if (!Array.isArray(target) || target instanceof Tuple) throw this.#error('members are appended to what is no list')
     this.#deepen(start)
+    this.#spendAll((target.length === 0 ? FIRST_ROOM : 0) + (this.#size - start) * MemberCost.LIST)
     for (let i = start; i < this.#size; i++) target.push(this.#stack[i])
     this.#size = start
   }
@@ -169,18 +222,24 @@ export class Machine {
     const depth = this.#depthWith(start)
     const tuple = new Tuple()
     for (let i = start; i < this.#size; i++) tuple.push(this.#stack[i])
+    const room = this.#size === start ? 0 : FIRST_ROOM + (this.#size - start) * MemberCost.LIST
     this.#size = start
-    this.pushContainer(tuple, depth)
+    this.pushContainer(tuple, Cost.TUPLE + room, depth)
   }
 
-  /** Puts the keys and values from `start` on into the dict below them. */
-  setItems(start: number): void {
-    const target = this.#target(start)
+  /**
+   * Puts the keys and values from `start` on into the dict below them.
+   *
+   * @param hasTwins - Two of its texts may be one here. Else no property is looked for: that takes as long as all the rest.
+   */
+  setItems(start: number, hasTwins: boolean): void {
+    const target = this.#graph.current(this.#target(start))
     if ((this.#size - start) % 2 !== 0) throw this.#error('a key has no value')
     this.#deepen(start)
+    this.#spendAll((this.#size - start) * (MemberCost.DICT / 2))
     if (target instanceof Map) this.#setEntries(target, start)
     else if (!isPlainDict(target)) throw this.#error('keys are set on what is no dict')
-    else if (this.#hasTextKeys(start)) this.#setProperties(target, start)
+    else if (this.#hasTextKeys(start)) this.#setProperties(target, start, hasTwins || this.#hasBases)
     else this.#setEntries(this.#becomeMap(target, start), start)
     this.#size = start
   }
@@ -192,27 +251,37 @@ export class Machine {
     return true
   }
 
-  #setProperties(target: Record<string, unknown>, start: number): void {
+  #setProperties(target: Record<string, unknown>, start: number, hasTwins: boolean): void {
     const stack = this.#stack
     for (let i = start; i < this.#size; i += 2) {
       const key = stack[i]
-      if (typeof key === 'string') setProperty(target, key, stack[i + 1])
+      if (typeof key !== 'string') continue
+      if (hasTwins && Object.hasOwn(target, key)) throw this.#error(ONE_KEY)
+      if (key.charCodeAt(0) <= DIGIT_9) {
+        this.#elements ??= new Elements(this.#budget)
+        this.#elements.count(target, key)
+      }
+      setProperty(target, key, stack[i + 1])
     }
+    if (this.#hasFunctions && Object.hasOwn(target, 'then') && typeof target['then'] === 'function')
+      throw this.#error('it holds a dict with a function as "then": whoever awaited it would call that')
   }
 
   #setEntries(target: Map<unknown, unknown>, start: number): void {
     const expected = target.size + (this.#size - start) / 2
+    if (this.clashes.add(target, this.#stack, start, this.#size, 2)) throw this.#error(CLASH)
     for (let i = start; i < this.#size; i += 2) {
       const key = this.#stack[i]
       addKey(key)
       target.set(key, this.#stack[i + 1])
     }
-    if (target.size !== expected) throw this.#error('two keys of a dict are one key in JavaScript')
+    if (target.size !== expected) throw this.#error(ONE_KEY)
   }
 
   /** A dict is a plain object until a key comes that is no string. */
   #becomeMap(target: Record<string, unknown>, start: number): Map<unknown, unknown> {
     const map = toMap(target)
+    this.#spendAll(Cost.MAP + map.size * MemberCost.DICT)
     this.#stack[start - 1] = map
     const index = this.#memoOf[start - 1] ?? -1
     if (this.#memo[index] === target) this.#memo[index] = map
@@ -234,11 +303,13 @@ export class Machine {
     const members = new Set()
     this.#addAll(members, start)
     this.#size = start
-    this.pushContainer(new FrozenSet(members), depth)
+    this.pushContainer(new FrozenSet(members), 2 * Cost.SET, depth)
   }
 
   #addAll(target: Set<unknown>, start: number): void {
     const expected = target.size + this.#size - start
+    this.#spendAll((this.#size - start) * MemberCost.SET)
+    if (this.clashes.add(target, this.#stack, start, this.#size)) throw this.#error(CLASH)
     for (let i = start; i < this.#size; i++) {
       const item = this.#stack[i]
       addKey(item)
@@ -249,13 +320,9 @@ export class Machine {
 
   // Names.
 
-  /** @throws LoadError for a name that is not in the table. */
   find(module: unknown, name: unknown): Builder {
-    if (typeof module !== 'string' || typeof name !== 'string') throw this.#error('a name is no text')
-    const builder = this.#options.lookup(module, name)
-    if (builder === undefined) throw this.#error(`it asks for ${quoteName(module, name)}, which has no wire type`)
-    this.#names.add(builder)
-    return builder
+    this.#named ??= new Named(this, this.#options.lookup, this.#error)
+    return this.#named.find(module, name)
   }
 
   stackGlobal(): void {
@@ -266,26 +333,19 @@ export class Machine {
   reduce(): void {
     const args = this.pop()
     const depth = this.#depths[this.#size]
-    const value = this.#build(this.pop(), args)
-    if (isReference(value)) this.pushContainer(value, depth)
-    else this.push(value)
-  }
-
-  #build(builder: unknown, args: unknown): unknown {
-    if (typeof builder === 'function' && this.#names.has(builder) && args instanceof Tuple) return builder(args)
-    throw this.#error('what it calls is no name')
+    const builder = this.pop()
+    if (this.#named === undefined) throw this.#error('what it calls is no name')
+    const value = this.#named.build(builder, args)
+    if (isReference(value)) return this.pushContainer(value, Cost.NAMED, depth)
+    this.#hasBases = true
+    this.push(value)
   }
 
   persistentId(): void {
-    const id = this.pop()
-    if (!(id instanceof Tuple)) throw this.#error('a persistent id is no tuple')
-    this.#persistent ??= new Map()
-    let value = this.#persistent.get(id)
-    if (value === undefined) {
-      value = this.#build(this.find(id[0], id[1]), id[2])
-      this.#persistent.set(id, value)
-      if (isReference(value)) return this.pushContainer(value)
-    }
+    this.#named ??= new Named(this, this.#options.lookup, this.#error)
+    const [value, isNew] = this.#named.persistent(this.pop())
+    if (isNew && isReference(value)) return this.pushContainer(value, Cost.NAMED)
+    if (isNew) this.#hasBases = true
     this.pushAgain(value)
   }
 }
@@ -295,6 +355,4 @@ function isReference(value: unknown): value is object {
   return typeof value === 'object' ? value !== null : typeof value === 'function'
 }
 
-function quoteName(module: string, name: string): string {
-  return JSON.stringify(`${module}.${name}`.slice(0, 100))
-}
+const DIGIT_9 = 0x39

@@ -6,14 +6,15 @@
 import { LoadError } from '../../errors.js'
 import { FrozenSet } from '../values.js'
 import { Arguments } from './arguments.js'
+import { CLASH, type Clashes } from './clashes.js'
 import { addKey } from './containers.js'
 import { fromDocument } from './js-values.js'
-import type { Builder } from './machine.js'
+import type { Builder } from './named.js'
 import { numberArray } from './number-arrays.js'
 import { latin1Bytes } from './text.js'
 import { valueTypeNamed } from './value-types.js'
 
-export const CODECS = '_codecs'
+const CODECS = '_codecs'
 /** Python 2's name: Python 3 writes it too in protocol 2, and both read it. */
 export const BUILTINS = '__builtin__'
 /** Where the kinds of references are found. */
@@ -21,8 +22,8 @@ export const REFERENCE_MODULE = '_tendril'
 export const VALUES_MODULE = '_tendril.values'
 
 const python = new Map<string, Builder>([
-  ['set', (args) => new Set(hashable(args))],
-  ['frozenset', (args) => new FrozenSet(hashable(args))],
+  ['set', hashable],
+  ['frozenset', (args, clashes) => new FrozenSet(hashable(args, clashes))],
   ['bytes', (args) => toBytes('bytes', args)],
   ['bytearray', (args) => toBytes('bytearray', args)],
 ])
@@ -47,7 +48,7 @@ export function builderOf(module: string, name: string): Builder | undefined {
 
 function valueBuilder(name: string): Builder | undefined {
   const type = valueTypeNamed(name)
-  return type && ((args) => type.load(new Arguments(name, args)))
+  return type && ((args, clashes) => type.load(new Arguments(name, args), clashes))
 }
 
 /** `bytes()`, `bytearray(bytes)`, and text of one character a byte with the name of that encoding. */
@@ -62,11 +63,15 @@ function toBytes(name: string, values: readonly unknown[]): Uint8Array {
   return bytes
 }
 
-function hashable(values: readonly unknown[]): readonly unknown[] {
+/** The members, in a set of their own. */
+function hashable(values: readonly unknown[], clashes: Clashes): Set<unknown> {
   const members = new Arguments('set', values).items(0)
   for (const member of members) addKey(member)
-  if (new Set(members).size !== members.length) {
+  const set = new Set()
+  if (clashes.add(set, members, 0, members.length)) throw new LoadError(`cannot load an item: ${CLASH}`)
+  for (const member of members) set.add(member)
+  if (set.size !== members.length) {
     throw new LoadError('cannot load an item: two members of a set are one member in JavaScript')
   }
-  return members
+  return set
 }

@@ -40,8 +40,12 @@ const dtypes = new Map<string, ArrayClass>([
 
 /** The letter of a typed array; undefined for anything else, and for one that Python has no letter for. */
 export function letterOf(value: object): string | undefined {
-  const name: unknown = ArrayBuffer.isView(value) ? Reflect.get(value, Symbol.toStringTag) : undefined
-  return typeof name === 'string' ? letters.get(name) : undefined
+  return ArrayBuffer.isView(value) ? letters.get(tagOf(value)) : undefined
+}
+
+/** The name of the class of a view, of whatever realm it is. */
+export function tagOf(view: ArrayBufferView): string {
+  return String(Reflect.get(view, Symbol.toStringTag))
 }
 
 /** The bytes under a view, not copied. */

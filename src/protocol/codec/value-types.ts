@@ -4,6 +4,7 @@
  */
 
 import { LoadError } from '../../errors.js'
+import { brandOf, isDate } from '../realms.js'
 import { NaiveDateTime, PlainDate, PlainTime, TimeDelta } from '../times.js'
 import {
   Complex,
@@ -19,6 +20,8 @@ import {
   UUID,
 } from '../values.js'
 import type { Arguments } from './arguments.js'
+import { CLASH, type Clashes } from './clashes.js'
+import { addKey, ONE_KEY } from './containers.js'
 import { dumpDate, dumpTime, loadDate, loadTime } from './instants.js'
 import { bytesOf, ndArray } from './number-arrays.js'
 
@@ -28,12 +31,13 @@ export interface ValueType {
   readonly name: string
   /** Undefined when the value has no form on the wire, such as an invalid date. */
   readonly dump: (value: object) => readonly unknown[] | undefined
-  readonly load: (args: Arguments) => unknown
+  readonly load: (args: Arguments, clashes: Clashes) => unknown
   /** How members follow the arguments, for containers. */
   readonly members?: 'list' | 'dict'
 }
 
 const byClass = new Map<object, ValueType>()
+const byBrand = new Map<string, ValueType>()
 const byName = new Map<string, ValueType>()
 
 /** The row for an object, by its class or the nearest one that it extends. */
@@ -43,10 +47,10 @@ export function valueTypeOf(value: object): ValueType | undefined {
     typeof at === 'object' && at !== null;
     at = Object.getPrototypeOf(at)
   ) {
-    const found = byClass.get(at)
+    const found = byClass.get(at) ?? byBrand.get(brandOf(at) ?? '')
     if (found !== undefined) return found
   }
-  return undefined
+  return isDate(value) ? byClass.get(Date.prototype) : undefined
 }
 
 export function valueTypeNamed(name: string): ValueType | undefined {
@@ -57,12 +61,14 @@ function row<T extends object>(
   name: string,
   type: abstract new (...args: never[]) => T,
   dump: (value: T) => readonly unknown[] | undefined,
-  load: (args: Arguments) => T,
+  load: (args: Arguments, clashes: Clashes) => T,
   members?: 'list' | 'dict',
 ): void {
-  const checked = (value: object): readonly unknown[] | undefined => (value instanceof type ? dump(value) : undefined)
-  const valueType: ValueType = { name, dump: checked, load, ...(members && { members }) }
+  const dumpAny = dump as (value: object) => readonly unknown[] | undefined // it is found by its class, of whatever realm that is
+  const valueType: ValueType = { name, dump: dumpAny, load, ...(members && { members }) }
   byClass.set(type.prototype, valueType)
+  const brand: string | undefined = brandOf(type.prototype)
+  if (brand !== undefined) byBrand.set(brand, valueType)
   byName.set(name, valueType)
 }
 
@@ -136,7 +142,7 @@ row(
   'ordered_dict',
   OrderedDict,
   () => [],
-  (a) => new OrderedDict(a.items(0).map(toEntry)),
+  (a, clashes) => orderedDict(a.items(0).map(toEntry), clashes),
   'dict',
 )
 row(
@@ -156,6 +162,16 @@ function toSize(value: unknown): number {
     throw new LoadError('cannot load an item: the shape of an array is not numbers')
   }
   return value
+}
+
+function orderedDict(entries: readonly (readonly [unknown, unknown])[], clashes: Clashes): OrderedDict {
+  const keys = entries.map(([key]) => key)
+  for (const key of keys) addKey(key)
+  const dict = new OrderedDict()
+  if (clashes.add(dict, keys, 0, keys.length)) throw new LoadError(`cannot load an item: ${CLASH}`)
+  for (const [key, value] of entries) dict.set(key, value)
+  if (dict.size !== entries.length) throw new LoadError(`cannot load an item: ${ONE_KEY}`)
+  return dict
 }
 
 function toEntry(value: unknown): [unknown, unknown] {

@@ -4,12 +4,14 @@
  */
 
 import { DumpError } from '../../errors.js'
+import { asError } from '../../thrown.js'
+import { isArrayBuffer, isMap, isSet, isTagged } from '../realms.js'
 import { Float, FrozenSet, Tuple } from '../values.js'
 import { isPlainObject } from './containers.js'
 import { findKeyProblem } from './hash-keys.js'
 import { toDocument } from './js-values.js'
 import { BUILTINS, REFERENCE_MODULE, VALUES_MODULE } from './names.js'
-import { bytesOf, letterOf } from './number-arrays.js'
+import { bytesOf, letterOf, tagOf } from './number-arrays.js'
 import * as op from './opcodes.js'
 import { formatPath, KeySegment, nameOf, type PathSegment } from './paths.js'
 import type { PickleWriter } from './pickle-writer.js'
@@ -35,7 +37,7 @@ export class ValueWriter {
   readonly #out: PickleWriter
   readonly #options: WriterOptions
   readonly #memo = new Map<object, number>()
-  readonly #keys = new Map<string, number>()
+  #keys: Map<string, number> | undefined
   /** Where we are: one segment for each container that is open. */
   readonly #path: PathSegment[] = []
   #depth = 0
@@ -80,7 +82,7 @@ export class ValueWriter {
   /** What {@link write} threw, as an error with a path: getters, and what knows channels, throw their own. */
   failureOf(error: unknown): DumpError {
     if (error === this.#failure && this.#failure !== undefined) return this.#failure
-    return this.#error(error instanceof Error ? error.message : String(error), error)
+    return this.#error(asError(error).message, error)
   }
 
   #number(value: number): void {
@@ -103,9 +105,9 @@ export class ValueWriter {
     const type = valueTypeOf(value)
     if (type !== undefined) return this.#valueType(value, type)
     if (Array.isArray(value)) return this.#list(value)
-    if (value instanceof Map) return this.#map(value)
-    if (value instanceof Set) return this.#set(value)
-    if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) return this.#binary(value)
+    if (value instanceof Map || isMap(value)) return this.#map(value)
+    if (value instanceof Set || isSet(value)) return this.#set(value)
+    if (ArrayBuffer.isView(value) || isArrayBuffer(value)) return this.#binary(value)
     if (this.#reference(value)) return
     const document = toDocument(value)
     if (document !== undefined) return this.#call(value, VALUES_MODULE, 'JSValue', [document])
@@ -188,6 +190,7 @@ export class ValueWriter {
   }
 
   #key(key: string): void {
+    this.#keys ??= new Map()
     const known = this.#keys.get(key)
     if (known !== undefined) return this.#out.get(known)
     this.#out.text(key)
@@ -257,7 +260,8 @@ export class ValueWriter {
     const letter = letterOf(value)
     const bytes = ArrayBuffer.isView(value) ? bytesOf(value) : new Uint8Array(value)
     if (letter !== undefined) return this.#call(value, VALUES_MODULE, 'array', [letter, bytes])
-    if (ArrayBuffer.isView(value) && !(value instanceof Uint8Array) && !(value instanceof DataView)) {
+    const isBytes = !ArrayBuffer.isView(value) || /^(Uint8Array|DataView)$/.test(tagOf(value))
+    if (!isBytes) {
       throw this.#error(`${nameOf(value)} has no wire type. Convert it.`)
     }
     this.#out.bytes(bytes)
@@ -287,5 +291,7 @@ const hasOwn = Object.prototype.hasOwnProperty
 const shortTuples = [op.EMPTY_TUPLE, op.TUPLE1, op.TUPLE2, op.TUPLE3]
 
 function adviceFor(value: object): string {
+  const isSignal: boolean = isTagged(value, 'AbortSignal')
+  if (isSignal) return 'To abort the work, write gateway.with({ signal }).'
   return value instanceof Promise ? 'Await it first.' : 'Convert it, or register a value type.'
 }

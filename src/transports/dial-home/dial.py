@@ -1,19 +1,23 @@
 """Brings this Python to a controller that listens (`tendril listen`): a gateway that dials home.
 
-    python3 dial.py tcp://HOST:PORT TOKEN             a token that is good for one arrival
-    TENDRIL_TOKEN=... python3 dial.py wss://HOST/PATH [--retry]
+    TENDRIL_TOKEN=... python3 dial.py tcp://HOST:PORT
+    python3 dial.py wss://HOST/PATH [--retry] - <FILE     the token is the first line of what it reads
 
 An address is tcp://, tls://, ws:// or wss://; behind a `#` it may have the SHA-256 fingerprint of the one certificate that is
 trusted. Nothing is run before the controller has proved that it knows the token (PROTOCOL.md, "Dialing home"). One file,
 standard library only, Python 2.7 and 3.6 or newer, POSIX.
 """
+import os
+import sys
+
+# Neither from the working directory nor from that of this file, where others may write: these two are there already.
+sys.path[:] = [p for p in sys.path if p and os.path.realpath(p) != os.path.dirname(os.path.realpath(sys.argv[0]))]
+
 import base64
 import binascii
 import hashlib
 import hmac
-import os
 import socket
-import sys
 
 GREETING = b'TENDRIL 1 '
 NONCE_BYTES = 32
@@ -193,7 +197,11 @@ def attempt(address, token):
 
 def main(argv):
     argv, retries = [word for word in argv if word != '--retry'], '--retry' in argv
-    token = os.environ.pop('TENDRIL_TOKEN', '') if len(argv) == 1 else ''.join(argv[1:2])
+    token = os.environ.pop('TENDRIL_TOKEN', '')
+    if len(argv) == 2:
+        if argv[1] != '-':
+            sys.exit('tendril: everybody on this machine could read a token on a command line: use TENDRIL_TOKEN, or - and standard input')
+        token = sys.stdin.readline().strip()
     if len(argv) not in (1, 2) or not token or argv[0].startswith('-'):
         sys.exit(__doc__)
     (dial_again_and_again if retries else attempt)(argv[0], token.encode('utf-8'))

@@ -2,13 +2,18 @@
  * Listens for workers that dial home: over TCP, TLS and WebSockets, all on one port. What they say first tells which; whoever asks
  * for a page gets the program that dials.
  */
-import { readFileSync } from 'node:fs'
 import { createServer as createHttpServer, type Server as HttpServer, type IncomingMessage } from 'node:http'
 import { createServer, type Server, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls'
+import { asError } from '../../thrown.js'
+import { Timer } from '../../timer.js'
+import { Pace } from '../pace.js'
+import { GREETING, HandshakeFault } from '../socket/handshake.js'
+import { type StrangerLimits, Strangers } from '../strangers.js'
 import { acceptWebSocket } from '../websocket/accept.js'
 import type { LinkLayers } from '../websocket/link.js'
+import { readWorkerFile } from '../worker-file.js'
 import { dialFile } from './dial-file.js'
 import { type TokenBook, type Visitor, welcome } from './handshake.js'
 
@@ -20,6 +25,9 @@ export interface ListenerOptions {
   /** Certificate and key, when what is said is to be encrypted. */
   readonly tls?: TlsOptions | undefined
   readonly tokens: TokenBook
+  /** Of the pages that may come by WebSocket. */
+  readonly origins: readonly string[]
+  readonly strangers?: StrangerLimits | undefined
   /** Somebody has come, and proved to know a token. */
   onArrival(arrival: Arrival): void
   /** Somebody was turned away, or left. */
@@ -44,9 +52,9 @@ export interface Listener {
   close(): void
 }
 
-const HANDSHAKE_MS = 10_000
-// All who come at once get their turn; those beyond are cut at once, before they cost anything.
-const MAX_PENDING = 512
+// A wrong proof is answered so late: who guesses has few guesses, and nobody else is kept waiting.
+const GUESS_MS = 1000
+const LINGER_MS = 1000
 
 /**
  * Starts to listen.
@@ -61,23 +69,28 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
 
 class ListeningServer implements Listener {
   readonly #options: ListenerOptions
+  readonly #strangers: Strangers
   readonly #server: Server
   readonly #http: HttpServer
-  readonly #pending = new Set<Socket>()
+  /** Speaks TLS with whoever is passed on to it. */
+  readonly #encrypting: Server | undefined
+  readonly #pace = new Pace()
+  #isHearing = false
   #port = 0
 
   constructor(options: ListenerOptions) {
     this.#options = options
+    this.#strangers = new Strangers(options.strangers)
     const { tls } = options
-    const onConnection = (socket: Socket): void => void this.#take(socket)
-    this.#server = tls === undefined ? createServer(onConnection) : createTlsServer(tls, onConnection)
-    this.#server.on('tlsClientError', (error: Error, socket: Socket) => {
-      options.onRefusal(addressOf(socket), error)
-      socket.destroy()
+    const program = readWorkerFile(dialFile)
+    this.#encrypting = tls && createTlsServer(tls, (socket) => void this.#hear(socket))
+    this.#server = createServer({ pauseOnConnect: tls !== undefined }, (socket) => this.#take(socket))
+    this.#encrypting?.on('tlsClientError', (error: Error, socket: Socket) => {
+      if (this.#strangers.of(socket) !== undefined) this.#refuse(socket, socket, error)
     })
     this.#http = createHttpServer((request, response) => {
       response.writeHead(200, { 'Content-Type': 'text/x-python', Connection: 'close' })
-      response.end(request.method === 'GET' ? readFileSync(dialFile) : '')
+      response.end(request.method === 'GET' ? program : '')
     })
     this.#http.on('upgrade', (request, socket, head) => void this.#upgrade(request, socket as Socket, head))
   }
@@ -105,57 +118,73 @@ class ListeningServer implements Listener {
 
   close(): void {
     this.#server.close() // no more are taken at once; its callback would wait for those who have been
-    for (const socket of this.#pending) socket.destroy()
+    this.#strangers.cutAll()
   }
 
-  async #take(socket: Socket): Promise<void> {
+  /** Who is accepted is a stranger, also before there is any TLS. */
+  #take(socket: Socket): void {
+    const address = addressOf(socket)
     socket.on('error', () => undefined)
-    if (this.#pending.size >= MAX_PENDING) return void socket.destroy()
-    this.#pending.add(socket)
-    socket.once('close', () => this.#pending.delete(socket))
-    const late = setTimeout(() => socket.destroy(), HANDSHAKE_MS)
-    socket.once('close', () => clearTimeout(late))
+    const stranger = this.#strangers.add(socket)
+    if (stranger === undefined) return void socket.destroy()
     socket.setNoDelay(true).setKeepAlive(true, 15_000)
+    const { signal } = stranger
+    signal.addEventListener('abort', () => this.#server.listening && this.#options.onRefusal(address, signal.reason))
+    if (!this.#isHearing) void this.#hearAll()
+  }
+
+  /** What is done for one, TLS above all, takes longer than to be accepted and cut: in a flood those who wait make room before that. */
+  async #hearAll(): Promise<void> {
+    this.#isHearing = true
+    for (let stranger = this.#strangers.next(); stranger !== undefined; stranger = this.#strangers.next()) {
+      this.#pace.begin()
+      if (this.#encrypting === undefined) void this.#hear(stranger.socket)
+      else this.#encrypting.emit('connection', stranger.socket)
+      if (this.#pace.end()) await this.#pace.break()
+    }
+    this.#isHearing = false
+  }
+
+  async #hear(socket: Socket): Promise<void> {
+    socket.on('error', () => undefined)
     const first = await firstBytes(socket)
     if (first === undefined) return
-    const layers = this.#options.tls === undefined ? [] : (['tls'] as const)
-    if (first.toString('latin1').startsWith('TENDRIL')) {
-      await this.#welcome(socket, socket, layers)
-      return clearTimeout(late)
-    }
-    clearTimeout(late)
-    this.#http.emit('connection', socket)
+    if (!first.toString('latin1').startsWith('TENDRIL')) return void this.#http.emit('connection', socket)
+    await this.#welcome(socket, socket, this.#options.tls === undefined ? [] : ['tls'])
   }
 
   async #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): Promise<void> {
-    const address = addressOf(socket)
     try {
-      const stream = await acceptWebSocket(request, socket, head)
-      const layers = this.#options.tls === undefined ? (['client'] as const) : (['tls', 'client'] as const)
-      await this.#welcome(stream, socket, layers)
+      const stream = await acceptWebSocket(request, socket, head, this.#options.origins)
+      await this.#welcome(stream, socket, this.#options.tls === undefined ? ['client'] : ['tls', 'client'])
     } catch (error) {
-      this.#refuse(socket, address, error)
+      this.#refuse(socket, socket, error)
     }
   }
 
   async #welcome(stream: Duplex, socket: Socket, layers: LinkLayers): Promise<void> {
-    const patience = AbortSignal.timeout(HANDSHAKE_MS)
-    const place = addressOf(socket)
+    const stranger = this.#strangers.of(socket)
+    if (stranger === undefined) return void socket.destroy()
     try {
-      const visitor = await welcome(stream, this.#options.tokens, patience)
-      this.#pending.delete(socket)
-      const address = `${visitor.hostname} (${place})`
+      const visitor = await welcome(stream, this.#options.tokens, stranger.signal)
+      this.#strangers.letIn(stranger)
+      const address = `${visitor.hostname} (${addressOf(socket)})`
       const keepAlive = (isWanted: boolean): void => void socket[isWanted ? 'ref' : 'unref']()
       this.#options.onArrival({ ...visitor, stream, layers, address, keepAlive })
     } catch (error) {
-      this.#refuse(socket, place, error, stream)
+      if (!stranger.signal.aborted) this.#refuse(stream, socket, error)
     }
   }
 
-  #refuse(socket: Socket, address: string, error: unknown, stream?: Duplex): void {
-    this.#options.onRefusal(address, error instanceof Error ? error : new Error(String(error)))
-    if (stream === undefined || stream.destroyed) socket.destroy()
-    else stream.end('TENDRIL 1 refused\n', () => setTimeout(() => socket.destroy(), 1000).unref())
+  /** It keeps its place until it has been answered. */
+  #refuse(stream: Duplex, socket: Socket, error: unknown): void {
+    this.#options.onRefusal(addressOf(socket), asError(error))
+    if (stream.destroyed) return void socket.destroy()
+    const isGuess = error instanceof HandshakeFault && error.kind === 'proof'
+    new Timer(isGuess ? GUESS_MS : 0, () => {
+      stream.end(`${GREETING}refused\n`)
+      new Timer(LINGER_MS, () => socket.destroy()).unref()
+    }).unref()
   }
 }
 

@@ -12,19 +12,24 @@ interface Entry {
 export class Tokens {
   readonly #entries = new Map<string, Entry>()
 
-  /** Whether there is one that is good for ever. */
-  readonly isOpen: boolean
+  readonly #lasting: string | undefined
 
   /** @param token - One that is good for ever. */
   constructor(token: string | undefined) {
-    this.isOpen = token !== undefined
+    this.#lasting = token
     if (token !== undefined) this.#entries.set(tokenId(token), { token, left: Number.POSITIVE_INFINITY })
   }
 
-  /** A new one that is good for so many arrivals. */
-  make(count: number): string {
+  /** Whether there is one that is good for ever. */
+  get isOpen(): boolean {
+    return this.#lasting !== undefined
+  }
+
+  /** A new one that is good for so many arrivals; when `count` is absent for one, or the one that is good for ever. */
+  make(count: number | undefined): string {
+    if (count === undefined && this.#lasting !== undefined) return this.#lasting
     const token = randomBytes(24).toString('hex')
-    this.#entries.set(tokenId(token), { token, left: count })
+    this.#entries.set(tokenId(token), { token, left: count ?? 1 })
     return token
   }
 

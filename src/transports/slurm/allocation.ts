@@ -1,4 +1,5 @@
 /** What several gateways were granted together: asked for once for all of them, given back when the last has ended. */
+import { sleepQuietly } from '../../timer.js'
 import type { Connecting } from '../connecting.js'
 import { JoinedConnecting } from '../joined-connecting.js'
 import type { Origin } from '../origin.js'
@@ -20,7 +21,7 @@ export interface Seat {
 const FIRST_LOOK_MS = 2000
 const LAST_LOOK_MS = 30_000
 
-/** Who takes a seat before it is asked for gets one. */
+/** Seats that are taken before the request is sent are part of it. */
 export class Allocation {
   readonly #origin: Origin
   readonly #request: JobRequest
@@ -102,7 +103,7 @@ export class Allocation {
       const reason = (await ask(this.#origin, argv))?.trim() ?? 'the controller does not answer'
       if (isOver) return
       this.#way.enter('channel', `job ${jobId} is pending (${reason})`, stuck(jobId, reason))
-      await Promise.race([over, passed(ms)])
+      await Promise.race([over, sleepQuietly(ms)])
       if (isOver) return
     }
   }
@@ -110,8 +111,4 @@ export class Allocation {
 
 function stuck(jobId: string, reason: string): string {
   return `job ${jobId} was still pending (${reason}) and has been cancelled. Look at squeue and sinfo for what it waited for. Leave timeout= away to wait for as long as the queue takes`
-}
-
-function passed(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms).unref())
 }

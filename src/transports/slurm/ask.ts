@@ -1,4 +1,5 @@
 /** Asks a command of Slurm something that it knows at once. */
+import { Timer } from '../../timer.js'
 import type { Origin } from '../origin.js'
 
 // A controller that is busy takes seconds; one that is gone, Slurm's own ten.
@@ -8,7 +9,7 @@ const PATIENCE_MS = 5000
 export function ask(origin: Origin, argv: readonly string[]): Promise<string | undefined> {
   return new Promise((resolve) => {
     const transport = origin.start({ argv, env: {} })
-    const timer = setTimeout(() => transport.kill('SIGKILL'), PATIENCE_MS).unref()
+    const timer = new Timer(PATIENCE_MS, () => transport.kill('SIGKILL')).unref()
     let said = ''
     transport.start({
       onChunk: (chunk) => {
@@ -17,7 +18,7 @@ export function ask(origin: Origin, argv: readonly string[]): Promise<string | u
       onStderr: () => undefined,
       onDrain: () => undefined,
       onEnd: ({ exitCode }) => {
-        clearTimeout(timer)
+        timer.stop()
         resolve(exitCode === 0 ? said : undefined)
       },
     })

@@ -116,6 +116,7 @@ function argumentsOf({ partition, nodes, timeLimitMs, options }: JobRequest, tas
 }
 
 function minutesAndSeconds(ms: number): string {
+  if (ms === Infinity) return 'UNLIMITED'
   const seconds = Math.ceil(ms / 1000)
   return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`
 }

@@ -1,5 +1,6 @@
 /** How a worker ended, from what srun said: its exit code is that of the worker, but 0 as well when it has lost it. */
 import { constants } from 'node:os'
+import { sleep } from '../../timer.js'
 import { LinkClosed, type TransportEnd } from '../transport.js'
 import type { Seat } from './allocation.js'
 import { errorsIn, notStarted } from './faults.js'
@@ -59,7 +60,7 @@ async function lossOf({ seat, end, said }: StepFacts): Promise<string> {
 
 /** What was said of the end of the whole job; undefined when it goes on. */
 function wordOfJob({ jobEnded }: Seat): Promise<string | undefined> {
-  return Promise.race([jobEnded, passed(JOB_END_MS)])
+  return Promise.race([jobEnded, sleep(JOB_END_MS)])
 }
 
 function lastWords({ exitCode, signal, error }: TransportEnd, said: string): string {
@@ -71,8 +72,4 @@ function lastWords({ exitCode, signal, error }: TransportEnd, said: string): str
 
 function placeOf({ node, jobId }: Seat): string {
   return `${node}, job ${jobId}`
-}
-
-function passed(ms: number): Promise<undefined> {
-  return new Promise((resolve) => setTimeout(resolve, ms, undefined))
 }

@@ -1,4 +1,5 @@
 /** A worker as a step of a job: `srun` carries its bytes, and says on stderr, between the worker's lines, what becomes of it. */
+import { Timer } from '../../timer.js'
 import type { Origin } from '../origin.js'
 import type { Transport, TransportEnd, TransportEvents } from '../transport.js'
 import type { Seat } from './allocation.js'
@@ -24,7 +25,7 @@ class StepTransport implements Transport {
   #said = ''
   #wasHeard = false
   #wasKilled = false
-  #timer: NodeJS.Timeout | undefined
+  #timer: Timer | undefined
 
   constructor(origin: Origin, seat: Seat, argv: readonly string[]) {
     this.#origin = origin
@@ -61,7 +62,7 @@ class StepTransport implements Transport {
     if (this.#wasKilled) return
     this.#wasKilled = true
     this.#srun.kill('SIGTERM')
-    this.#timer = setTimeout(() => this.#srun.kill('SIGKILL'), END_MS).unref()
+    this.#timer = new Timer(END_MS, () => this.#srun.kill('SIGKILL')).unref()
   }
 
   keepAlive(isWanted: boolean): void {
@@ -92,7 +93,7 @@ class StepTransport implements Transport {
   }
 
   async #onEnd(end: TransportEnd, events: TransportEvents): Promise<void> {
-    clearTimeout(this.#timer)
+    this.#timer?.stop()
     this.#flush(events)
     if (end.signal !== undefined) this.#cancel()
     const [seat, said, wasHeard] = [this.#seat, this.#said, this.#wasHeard]

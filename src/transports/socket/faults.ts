@@ -1,5 +1,6 @@
 /** Why a server was not reached, in words. */
 import { AuthenticationError, BootstrapError, HostNotFoundError, type Phase } from '../../errors.js'
+import { asError } from '../../thrown.js'
 import { ConnectFault } from '../connecting.js'
 import { UpgradeFault } from '../websocket/connect.js'
 import { MessageFault } from '../websocket/stream.js'
@@ -15,7 +16,7 @@ export function socketFault(address: string, error: unknown, isTls: boolean): Er
       `${address} is reached, but ${error.message}. Check that it is "tendril serve"`,
       error,
     )
-  if (!(error instanceof Error) || !('code' in error)) return error instanceof Error ? error : new Error(String(error))
+  if (!(error instanceof Error) || !('code' in error)) return asError(error)
   const code = String(error.code)
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN')
     return unreachable('resolve', `there is no host for ${address}. Check its spelling`, error)

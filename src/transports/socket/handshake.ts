@@ -4,6 +4,7 @@
  */
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { Duplex } from 'node:stream'
+import { onOneLine } from '../../one-line.js'
 
 export const GREETING = 'TENDRIL 1 '
 const NONCE_BYTES = 32
@@ -23,7 +24,7 @@ export class HandshakeFault extends Error {
   readonly kind: 'proof' | 'refused' | 'protocol' | 'ended'
 
   constructor(kind: HandshakeFault['kind'], message: string) {
-    super(message)
+    super(onOneLine(message)) // it quotes somebody who has proved nothing
     this.kind = kind
   }
 }

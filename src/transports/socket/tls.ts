@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import type { Duplex } from 'node:stream'
 import { checkServerIdentity, connect, type TLSSocket } from 'node:tls'
 import { XSpecError } from '../../errors.js'
+import { asError } from '../../thrown.js'
 
 /** Who is trusted: those who vouch (the system's when there is no `ca`), or one certificate. */
 export interface TlsTrust {
@@ -70,8 +71,6 @@ export function readCa(file: string): Buffer {
   try {
     return readFileSync(file)
   } catch (error) {
-    throw new XSpecError(
-      `the certificates of ca=${file} cannot be read: ${error instanceof Error ? error.message : error}`,
-    )
+    throw new XSpecError(`the certificates of ca=${file} cannot be read: ${asError(error).message}`)
   }
 }

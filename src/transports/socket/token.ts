@@ -1,15 +1,16 @@
 /** The token that a server and its clients share: from a file that only its owner may read, or from the environment, as serve.py has it. */
-import { existsSync, readFileSync, statSync } from 'node:fs'
+import { closeSync, existsSync, fstatSync, openSync, readFileSync, type Stats } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { XSpecError } from '../../errors.js'
+import { asError } from '../../thrown.js'
 
 const VARIABLE = 'TENDRIL_TOKEN'
 
 /**
  * The token of `token_file=`, else of the variable TENDRIL_TOKEN, else of the file that a server of this user made.
  *
- * @throws {@link XSpecError} when there is none, or when others may read it.
+ * @throws {@link XSpecError} when there is none, when others may read it, or when it is another user's.
  */
 export function readToken(file: string | undefined): string {
   const token = file === undefined ? process.env[VARIABLE] || readDefaultFile() : readTokenFile(file)
@@ -28,11 +29,25 @@ function readDefaultFile(): string {
 
 function readTokenFile(file: string): string {
   try {
-    if (process.platform !== 'win32' && (statSync(file).mode & 0o077) !== 0)
-      throw new XSpecError(`others may read the token in ${file}: run "chmod 600 ${file}"`)
-    return readFileSync(file, 'utf8').trim()
+    const descriptor = openSync(file, 'r')
+    try {
+      checkOwner(file, fstatSync(descriptor))
+      return readFileSync(descriptor, 'utf8').trim()
+    } finally {
+      closeSync(descriptor)
+    }
   } catch (error) {
     if (error instanceof XSpecError) throw error
-    throw new XSpecError(`the token file ${file} cannot be read: ${error instanceof Error ? error.message : error}`)
+    throw new XSpecError(`the token file ${file} cannot be read: ${asError(error).message}`)
   }
+}
+
+/** Of what was opened: a name may lead elsewhere a moment later. */
+function checkOwner(file: string, { mode, uid }: Stats): void {
+  if (process.geteuid === undefined) return // there are no modes on Windows
+  if ((mode & 0o077) !== 0) throw new XSpecError(`others may read the token in ${file}: run "chmod 600 ${file}"`)
+  if (uid !== process.geteuid())
+    throw new XSpecError(
+      `the token file ${file} belongs to another user, who knows what is in it; make one of your own`,
+    )
 }

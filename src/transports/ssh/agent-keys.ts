@@ -1,5 +1,6 @@
 /** What kinds of keys an agent holds: a certificate or a security key in it decides which engine can log in. */
 import { connect } from 'node:net'
+import { Timer } from '../../timer.js'
 
 // An agent that wants to be unlocked first may take its time; no connection waits for that.
 const ANSWER_MS = 1000
@@ -13,11 +14,11 @@ export function keyTypesInAgent(path: string): Promise<string[]> {
     const socket = connect(path)
     let answer = Buffer.alloc(0)
     const finish = (types: string[]) => {
-      clearTimeout(timer)
+      timer.stop()
       socket.destroy()
       resolve(types)
     }
-    const timer = setTimeout(finish, ANSWER_MS, [])
+    const timer = new Timer(ANSWER_MS, () => finish([]))
     socket.on('error', () => finish([]))
     socket.on('close', () => finish([]))
     socket.on('data', (chunk) => {

@@ -9,8 +9,8 @@ import { join } from 'node:path'
 import type { Line, Section } from 'ssh-config'
 import { HostNotFoundError } from '../../errors.js'
 import { ConnectFault } from '../connecting.js'
-import { splitWords } from '../shell-words.js'
 import { filesMatching } from './config-include.js'
+import { splitArguments } from './config-words.js'
 import { matchesPattern } from './known-hosts-file.js'
 import { tokenValuesOf } from './resolved-host.js'
 import { fileLists, type Settings } from './settings.js'
@@ -92,12 +92,23 @@ class Walk {
   #set(param: string, line: Line): void {
     const keyword = param.toLowerCase()
     const values = valuesOf(keyword, line)
+    if (keyword === 'sendenv') return this.#sendEnv(values)
     const known = this.settings.get(keyword)
     if (known === undefined) {
       // Whichever of the two comes first wins, `none` too.
       const rival = keyword === 'proxyjump' ? 'proxycommand' : keyword === 'proxycommand' ? 'proxyjump' : ''
       if (!this.settings.has(rival)) this.settings.set(keyword, values)
     } else if (repeatable.has(keyword)) known.push(...values.filter((value) => !known.includes(value)))
+  }
+
+  /** `-PATTERN` takes back what stands before it. */
+  #sendEnv(patterns: readonly string[]): void {
+    let kept = this.settings.get('sendenv') ?? []
+    for (const pattern of patterns) {
+      if (pattern.startsWith('-')) kept = kept.filter((each) => !matchesPattern(each, pattern.slice(1)))
+      else kept.push(pattern)
+    }
+    this.settings.set('sendenv', kept)
   }
 
   /** The host that patterns see: as it was written, in a final pass as it is really called. */
@@ -144,11 +155,25 @@ class Walk {
 
   #linesOf(text: string, place: string): Line[] {
     try {
-      return this.#parse(text)
+      return this.#parse(text.replace(SET_ENV, (_, head: string, rest: string) => head + toBase64(rest)))
     } catch (error) {
       throw fault(`${place} cannot be read as an ssh configuration: ${String(error)}. Correct it`, error)
     }
   }
+}
+
+// The package takes quotes away as it finds them, and there may be several pairs in one line.
+const SET_ENV = /^([ \t]*setenv(?:[ \t]*=[ \t]*|[ \t]+))(.+)$/gim
+
+function toBase64(text: string): string {
+  return Buffer.from(text).toString('base64url')
+}
+
+/** As ssh has them: of one name the first counts. */
+function variablesIn(encoded: string): string[] {
+  const words = splitArguments(Buffer.from(encoded, 'base64url').toString())
+  const names = words.map((word) => word.split('=', 1)[0])
+  return words.filter((_, index) => names.indexOf(names[index]) === index)
 }
 
 function isSection(line: Line): line is Section {
@@ -163,16 +188,15 @@ function wordsOf(line: Line): string[] {
 /** The values as `ssh -G` would print them, without tokens expanded. */
 function valuesOf(keyword: string, line: Line): string[] {
   if (!('value' in line)) return []
-  const { value, quoted } = line
-  if (fileLists.has(keyword)) return wordsOf(line)
+  const { value } = line
+  if (fileLists.has(keyword) || keyword === 'sendenv') return wordsOf(line)
   if (typeof value !== 'string') {
     const words = value.map(
       ({ val, separator, quoted: isQuoted }) => `${separator}${isQuoted === true ? `"${val}"` : val}`,
     )
     return [words.join('').trim()]
   }
-  // The package keeps the quotes inside a value, and drops those around all of it.
-  return keyword === 'setenv' && quoted !== true ? splitWords(value) : [value]
+  return keyword === 'setenv' ? variablesIn(value) : [value]
 }
 
 function matchesList(text: string, list: string): boolean {

@@ -21,9 +21,9 @@ export interface SshConnection {
   close(): Promise<void>
 }
 
-/** One of the two ways to speak SSH. */
+/** A way to speak SSH. */
 export interface SshEngine {
-  readonly name: 'ssh2' | 'openssh'
+  readonly name: 'ssh2' | 'openssh' | 'either'
   /**
    * Connects, verifies the host's key and logs in.
    *

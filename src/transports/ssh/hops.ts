@@ -1,13 +1,13 @@
 /** The stream on which SSH is spoken to a host: a TCP connection, the stdio of a ProxyCommand, or a channel through the hosts of ProxyJump. */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { Duplex, PassThrough } from 'node:stream'
-import type { Connecting } from '../connecting.js'
+import { sleep, Timer } from '../../timer.js'
+import { ConnectFault, type Connecting } from '../connecting.js'
+import { environmentForOthers } from '../environment.js'
 import type { Origin } from '../origin.js'
 import { unlessAborted } from '../unless-aborted.js'
 import type { ResolvedHost } from './host.js'
-import { resolveHost } from './resolve.js'
-import { parseHop } from './target.js'
-import { tcpFault, unreachable } from './unreachable.js'
+import { tcpFault, unreachable, wordsOfCommand } from './unreachable.js'
 
 /** A stream to a host's SSH server, which owns all that it leads through. */
 export interface Hop {
@@ -42,20 +42,18 @@ export interface HopOptions {
   readonly connectJumpHost: ConnectJumpHost
 }
 
-// A chain of hosts that each jump through another is a loop long before.
-const MAX_HOPS = 16
-
 const LINGER_MS = 250
+// As ssh.
+const BETWEEN_ATTEMPTS_MS = 1000
 
 /**
  * Opens the stream that the host's configuration asks for.
  *
  * @throws ConnectFault in phase `resolve` or `connect`, or what a jump host refused, which names it.
  */
-export function openHop(host: ResolvedHost, connecting: Connecting, options: HopOptions, depth = 0): Promise<Hop> {
-  if (depth > MAX_HOPS) throw unreachable('connect', `the ProxyJump of ${host.destination} leads in a circle`)
-  if (host.proxyJump.length > 0) return openThroughHosts(host, connecting, options, depth)
-  const { proxyCommand } = host
+export function openHop(host: ResolvedHost, connecting: Connecting, options: HopOptions): Promise<Hop> {
+  const { jumpHost, proxyCommand } = host
+  if (jumpHost !== undefined) return openThrough(jumpHost, host, connecting, options)
   if (proxyCommand === undefined) return openTcp(host, connecting, options.origin)
   const { carrier } = options.origin
   if (carrier === undefined) return openCommand(host, proxyCommand, connecting)
@@ -65,29 +63,18 @@ export function openHop(host: ResolvedHost, connecting: Connecting, options: Hop
   )
 }
 
-async function openThroughHosts(
-  host: ResolvedHost,
+async function openThrough(
+  jumpHost: ResolvedHost,
+  { hostname, port }: ResolvedHost,
   connecting: Connecting,
   options: HopOptions,
-  depth: number,
 ): Promise<Hop> {
-  let last: JumpHost | undefined
-  const throughLast = async (hostname: string, port: number): Promise<Hop | undefined> => {
-    if (last === undefined) return undefined
-    connecting.enter('connect', `${hostname} port ${port}`)
-    return hopThrough(last, await unlessAborted(last.forward(hostname, port), connecting.signal))
-  }
+  const jump = await options.connectJumpHost(jumpHost, await openHop(jumpHost, connecting, options), connecting)
   try {
-    for (const name of host.proxyJump) {
-      const jump = await resolveHost(parseHop(name, host), { signal: connecting.signal })
-      const hop = (await throughLast(jump.hostname, jump.port)) ?? (await openHop(jump, connecting, options, depth + 1))
-      last = await options.connectJumpHost(jump, hop, connecting)
-    }
-    const hop = await throughLast(host.hostname, host.port)
-    if (hop === undefined) throw unreachable('connect', `${host.destination} has an empty ProxyJump`)
-    return hop
+    connecting.enter('connect', `${hostname} port ${port}`)
+    return hopThrough(jump, await unlessAborted(jump.forward(hostname, port), connecting.signal))
   } catch (error) {
-    last?.abandon()
+    jump.abandon()
     throw error
   }
 }
@@ -110,9 +97,11 @@ async function openTcp(host: ResolvedHost, connecting: Connecting, origin: Origi
   const onFound = (): void => connecting.enter('connect', `${hostname} port ${port}`)
   const timeoutMs = connectTimeout === undefined ? undefined : connectTimeout * 1000
   const options = { hostname, port, family: family[addressFamily], bindAddress, timeoutMs, onFound }
-  const { stream, keepAlive } = await origin.connect(options, signal).catch((error: unknown) => {
-    throw signal.aborted || !(error instanceof Error) ? error : tcpFault(host, error)
-  })
+  const { stream, keepAlive } = await attempted(host.connectionAttempts, signal, () =>
+    origin.connect(options, signal).catch((error: unknown) => {
+      throw signal.aborted || !(error instanceof Error) ? error : tcpFault(host, error)
+    }),
+  )
   return {
     stream,
     isAnswered: true,
@@ -122,11 +111,26 @@ async function openTcp(host: ResolvedHost, connecting: Connecting, origin: Origi
   }
 }
 
+/** A name that was not found is not looked for again. */
+async function attempted<T>(attempts: number, signal: AbortSignal, attempt: () => Promise<T>): Promise<T> {
+  try {
+    return await attempt()
+  } catch (error) {
+    if (attempts <= 1 || !(error instanceof ConnectFault) || error.phase !== 'connect') throw error
+    await unlessAborted(sleep(BETWEEN_ATTEMPTS_MS), signal)
+    return attempted(attempts - 1, signal, attempt)
+  }
+}
+
 function openCommand(host: ResolvedHost, command: string, connecting: Connecting): Promise<Hop> {
   connecting.enter('connect', `ProxyCommand ${command}`)
   connecting.signal.throwIfAborted()
   const shell = process.env['SHELL'] ?? '/bin/sh'
-  const child = spawn(shell, ['-c', `exec ${command}`], { stdio: 'pipe', detached: process.platform !== 'win32' })
+  const child = spawn(shell, ['-c', `exec ${command}`], {
+    stdio: 'pipe',
+    env: environmentForOthers(),
+    detached: process.platform !== 'win32',
+  })
   const { stdin, stdout, stderr } = child
   let said = ''
   stderr.setEncoding('utf8').on('data', (text: string) => {
@@ -137,15 +141,18 @@ function openCommand(host: ResolvedHost, command: string, connecting: Connecting
   stdout.pipe(readable, { end: false }).once('unpipe', () => {
     if (stderr.readableEnded) readable.end()
     else {
-      const late = setTimeout(() => readable.end(), LINGER_MS)
+      const late = new Timer(LINGER_MS, () => readable.end())
       stderr.once('end', () => {
-        clearTimeout(late)
+        late.stop()
         readable.end()
       })
     }
   })
-  const stream = Duplex.from({ readable, writable: stdin })
-  for (const each of [stream, readable, stdin, stdout, stderr]) each.on('error', () => undefined)
+  // What a command that has gone takes no more must not end the stream ahead of that.
+  const writable = new PassThrough()
+  writable.pipe(stdin)
+  const stream = Duplex.from({ readable, writable })
+  for (const each of [stream, readable, writable, stdin, stdout, stderr]) each.on('error', () => undefined)
   const close = (): void => {
     killGroup(child)
     stream.destroy()
@@ -165,10 +172,7 @@ function openCommand(host: ResolvedHost, command: string, connecting: Connecting
         if (verb in each) (each as unknown as { ref(): void; unref(): void })[verb]() // sockets at run time
     },
     close,
-    lastWords: () =>
-      said.trim() === ''
-        ? ''
-        : `the ProxyCommand of ${host.destination} said ${JSON.stringify(said.trim().split('\n').at(-1))}`,
+    lastWords: () => wordsOfCommand(host, said),
   })
 }
 

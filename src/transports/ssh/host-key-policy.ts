@@ -5,6 +5,7 @@ import type { ResolvedHost } from './host.js'
 import { checkHostKey, fingerprint, type HostKey, nameOf, type ShownKey, type Verdict } from './known-hosts.js'
 import { addHostKey } from './known-hosts-append.js'
 import type { KnownHostsLine } from './known-hosts-file.js'
+import { rsaBitsOf } from './rsa-bits.js'
 
 /** What to do about a key. */
 export type Decision = 'accept' | 'accept and add' | ConnectFault
@@ -16,6 +17,12 @@ export type Decision = 'accept' | 'accept and add' | ConnectFault
  * @throws {@link ConnectFault} in phase `host key` when the host must not be talked to.
  */
 export async function admitHostKey(host: ResolvedHost, key: HostKey): Promise<string | undefined> {
+  const bits = rsaBitsOf(key.blob)
+  if (bits !== undefined && bits < host.requiredRsaBits)
+    throw refusal(
+      key,
+      `the ${key.type} key of ${host.destination}, ${key.fingerprint}, has ${bits} bits, and RequiredRSASize of your ssh configuration wants ${host.requiredRsaBits}`,
+    )
   const decision = decideOnHostKey(host, key, await checkHostKey(host, key))
   if (decision === 'accept') return undefined
   if (decision !== 'accept and add') throw decision

@@ -8,6 +8,8 @@ export interface Identity {
   readonly isNamed: boolean
   /** The name of its algorithm, such as `ssh-ed25519`, or `pem` for a file that tells less; undefined when there is no such key. */
   readonly type: string | undefined
+  /** What the private key is encrypted with, in OpenSSH's own format; `none`, or undefined where it is not in that. */
+  readonly cipher: string | undefined
 }
 
 const defaultNames = /^~[/\\]\.ssh[/\\]id_(rsa|dsa|ecdsa|ecdsa_sk|ed25519|ed25519_sk|xmss)$/
@@ -33,7 +35,13 @@ export function areDefaults(files: readonly string[]): boolean {
 export async function lookAtIdentities(
   files: readonly { readonly path: string; readonly isNamed: boolean }[],
 ): Promise<Identity[]> {
-  const identities = await Promise.all(files.map(async (file) => ({ ...file, type: await keyTypeOf(file.path) })))
+  const identities = await Promise.all(
+    files.map(async (file) => ({
+      ...file,
+      type: await keyTypeOf(file.path),
+      cipher: openSshKeyIn(await textOf(file.path))?.cipher,
+    })),
+  )
   return identities.filter(({ isNamed, type }) => isNamed || type !== undefined)
 }
 
@@ -57,12 +65,14 @@ async function keyTypeOf(path: string): Promise<string | undefined> {
 function keyTypeIn(content: string): string | undefined {
   const [, word] = /^\s*((?:ssh|ecdsa|sk)-[\w@.-]+) /.exec(content) ?? []
   if (word !== undefined) return word
-  const [, body] = /-----BEGIN OPENSSH PRIVATE KEY-----([^-]*)-----/.exec(content) ?? []
-  return body === undefined ? undefined : typeInOpenSshKey(Buffer.from(body, 'base64'))
+  return openSshKeyIn(content)?.type
 }
 
-/** The public key stands unencrypted at the head of OpenSSH's own format (PROTOCOL.key): magic, cipher, kdf, options, count, key. */
-function typeInOpenSshKey(bytes: Buffer): string | undefined {
+/** What stands unencrypted at the head of OpenSSH's own format (PROTOCOL.key): magic, cipher, kdf, options, count, public key. */
+function openSshKeyIn(content: string): { readonly type: string; readonly cipher: string } | undefined {
+  const [, body] = /-----BEGIN OPENSSH PRIVATE KEY-----([^-]*)-----/.exec(content) ?? []
+  if (body === undefined) return undefined
+  const bytes = Buffer.from(body, 'base64')
   let at = 'openssh-key-v1\0'.length
   const next = () => {
     const length = bytes.readUInt32BE(at)
@@ -71,10 +81,11 @@ function typeInOpenSshKey(bytes: Buffer): string | undefined {
     return field
   }
   try {
-    for (let field = 0; field < 3; field++) next()
+    const cipher = next().toString('latin1')
+    for (let field = 0; field < 2; field++) next()
     at += 4
     const blob = next()
-    return blob.toString('latin1', 4, 4 + blob.readUInt32BE(0))
+    return { type: blob.toString('latin1', 4, 4 + blob.readUInt32BE(0)), cipher }
   } catch (error) {
     if (error instanceof RangeError) return undefined // cut short: whoever opens it will say so
     throw error

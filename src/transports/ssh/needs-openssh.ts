@@ -1,20 +1,14 @@
 /** Why a host can only be reached with OpenSSH's own client: what ssh2 does not do, one question each. */
+import { isIP } from 'node:net'
 import { keyTypesInAgent } from './agent-keys.js'
+import { ciphers, hostKeyAlgorithms, kexAlgorithms, knownTo, macs } from './algorithms.js'
 import type { ResolvedHost } from './host.js'
 import { hasKerberosTickets } from './kerberos.js'
 import type { Identity } from './key-files.js'
 import { certificateAuthorityFor } from './known-hosts.js'
 import { flag, type Settings, text } from './settings.js'
 
-// What ssh2 1.17 can do (its lib/protocol/constants.js); the package itself is loaded only to connect.
-const kexOfSsh2 =
-  /^(curve25519-sha256(@libssh\.org)?|ecdh-sha2-nistp(256|384|521)|diffie-hellman-group(-exchange|1|14|15|16|17|18)-sha(1|256|512))$/
-const ciphersOfSsh2 =
-  /^(aes(128|192|256)-(ctr|cbc)|aes(128|256)-gcm(@openssh\.com)?|chacha20-poly1305@openssh\.com|3des-cbc)$/
-const macsOfSsh2 = /^(hmac-(sha1|sha2-256|sha2-512)(-96|-etm@openssh\.com)?|hmac-md5(-96)?|hmac-ripemd160)$/
-const hostKeysOfSsh2 = /^(ssh-(ed25519|rsa|dss)|ecdsa-sha2-nistp(256|384|521)|rsa-sha2-(256|512))$/
-
-type Described = Omit<ResolvedHost, 'needsOpenSsh'>
+type Described = Omit<ResolvedHost, 'needsOpenSsh' | 'forbidsSsh2'>
 
 /** The first reason found, in words that follow "because of"; undefined when ssh2 can do all that is asked for. */
 export async function reasonForOpenSsh(
@@ -23,32 +17,53 @@ export async function reasonForOpenSsh(
   identities: readonly Identity[],
 ): Promise<string | undefined> {
   return (
+    reasonInRevocations(settings) ??
     reasonInSettings(settings, host) ??
     reasonInAlgorithms(host) ??
     (host.authentications.includes('publickey') ? await reasonInKeys(settings, host, identities) : undefined) ??
     (await reasonInKerberos(host, identities)) ??
-    (await reasonInKnownHosts(host))
+    (await reasonInKnownHosts(host)) ??
+    reasonInJumpHost(host)
   )
+}
+
+/** What of that nobody may pass over: it says which hosts, and which algorithms, are not to be trusted. */
+export function reasonAgainstSsh2(settings: Settings, host: Described): string | undefined {
+  return reasonInRevocations(settings) ?? reasonInAlgorithms(host) ?? host.jumpHost?.forbidsSsh2
+}
+
+function reasonInRevocations(settings: Settings): string | undefined {
+  return text(settings, 'revokedhostkeys') === undefined ? undefined : 'RevokedHostKeys'
 }
 
 function reasonInSettings(settings: Settings, host: Described): string | undefined {
   if (flag(settings, 'proxyusefdpass', false) && host.proxyCommand !== undefined) return 'ProxyUseFdpass'
   if (text(settings, 'knownhostscommand') !== undefined) return 'KnownHostsCommand'
+  if (checksAddress(settings, host)) return 'CheckHostIP'
   if (flag(settings, 'nohostauthenticationforlocalhost', false)) return 'NoHostAuthenticationForLocalhost'
   if (text(settings, 'bindinterface') !== undefined) return 'BindInterface'
+  if (host.bindAddress !== undefined && isIP(host.bindAddress) === 0) return `BindAddress ${host.bindAddress}`
+  if (text(settings, 'refuseconnection') !== undefined) return 'RefuseConnection'
+  if (text(settings, 'kbdinteractivedevices') !== undefined && host.authentications.includes('keyboard-interactive'))
+    return 'KbdInteractiveDevices'
   if (/^(yes|true)$/i.test(text(settings, 'verifyhostkeydns') ?? '')) return 'VerifyHostKeyDNS'
   return host.authentications.includes('hostbased') ? 'HostbasedAuthentication' : undefined
 }
 
+/** `CheckHostIP`, which until 8.5 everybody had; a keyword that came with that version tells them apart. */
+function checksAddress(settings: Settings, { hostname, jumpHost, proxyCommand }: Described): boolean {
+  if (!flag(settings, 'checkhostip', false) || !settings.has('pubkeyacceptedalgorithms')) return false
+  return isIP(hostname) === 0 && jumpHost === undefined && proxyCommand === undefined
+}
+
 function reasonInAlgorithms(host: Described): string | undefined {
-  for (const [keyword, wanted, pattern] of [
-    ['KexAlgorithms', host.kexAlgorithms, kexOfSsh2],
-    ['Ciphers', host.ciphers, ciphersOfSsh2],
-    ['MACs', host.macs, macsOfSsh2],
-    ['HostKeyAlgorithms', host.hostKeyAlgorithms, hostKeysOfSsh2],
+  for (const [keyword, wanted, supported] of [
+    ['KexAlgorithms', host.kexAlgorithms, kexAlgorithms],
+    ['Ciphers', host.ciphers, ciphers],
+    ['MACs', host.macs, macs],
+    ['HostKeyAlgorithms', host.hostKeyAlgorithms, hostKeyAlgorithms],
   ] as const) {
-    if (wanted.length > 0 && !wanted.some((algorithm) => pattern.test(algorithm)))
-      return `${keyword} ${wanted.join(',')}`
+    if (wanted.length > 0 && knownTo(supported, wanted).length === 0) return `${keyword} ${wanted.join(',')}`
   }
   return undefined
 }
@@ -64,6 +79,8 @@ async function reasonInKeys(
   if (certificate !== undefined) return `certificate ${certificate}`
   const named = identities.find(({ isNamed, type }) => isNamed && isSecurityKey(type))
   if (named !== undefined) return `security key ${named.path}`
+  const locked = identities.find(({ cipher }) => cipher === 'chacha20-poly1305@openssh.com')
+  if (locked !== undefined) return `key ${locked.path}, which is encrypted with ${locked.cipher}`
   // With IdentitiesOnly the agent gives no key but those of the files, which were looked at already.
   const inAgent =
     host.identityAgent === undefined || host.identitiesOnly ? [] : await keyTypesInAgent(host.identityAgent)
@@ -76,6 +93,10 @@ async function reasonInKerberos(host: Described, identities: readonly Identity[]
   // Asked of klist in any case: OpenSSH tries GSSAPI before keys, and keys for other hosts are no reason against it.
   if (!host.authentications.includes('gssapi-with-mic')) return undefined
   return (await hasKerberosTickets(identities.some(({ type }) => type !== undefined))) ? 'GSSAPI' : undefined
+}
+
+function reasonInJumpHost({ jumpHost }: Described): string | undefined {
+  return jumpHost?.needsOpenSsh && `${jumpHost.needsOpenSsh} of the jump host ${jumpHost.destination}`
 }
 
 /** A host that only an authority vouches for shows a certificate to OpenSSH, which ssh2 cannot read. */

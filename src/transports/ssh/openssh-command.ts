@@ -5,27 +5,34 @@ import { wordsWithout } from './target.js'
 const KEEPALIVE_SECONDS = 15
 const KEEPALIVE_COUNT = 3
 
-// What the configuration may ask for and a gateway cannot do with; the later ones older versions do not know.
-const plain = [
-  'IgnoreUnknown=SessionType,StdinNull,ForkAfterAuthentication',
-  'RemoteCommand=none',
-  'RequestTTY=no',
-  'StdinNull=no',
-  'ForkAfterAuthentication=no',
-  'ClearAllForwardings=yes',
-  'PermitLocalCommand=no',
-]
+/** What the configuration may ask for and a gateway cannot do with; some of it older versions do not know. */
+function plain({ ignoreUnknown }: ResolvedHost): string[] {
+  // The first line wins, so that of the user must be in it.
+  const unknown = ['SessionType', 'StdinNull', 'ForkAfterAuthentication', ignoreUnknown]
+  return [
+    `IgnoreUnknown=${unknown.filter((each) => each !== undefined).join()}`,
+    'RemoteCommand=none',
+    'RequestTTY=no',
+    'StdinNull=no',
+    'ForkAfterAuthentication=no',
+    'ClearAllForwardings=yes',
+    'PermitLocalCommand=no',
+  ]
+}
 
-/** Logs in, then stays in the background as the master of a control socket for a second beyond its last client. */
+/**
+ * Logs in, then stays in the background as the master of a control socket for one to two seconds beyond its last client:
+ * ssh counts whole seconds of its clock, so that one of them may be over at once.
+ */
 export function masterCommand(host: ResolvedHost, path: string): string[] {
   const { strictHostKeyChecking: checking, serverAliveInterval, serverAliveCountMax } = host
   return [
     'ssh',
     '-v',
     ...options([
-      ...plain,
+      ...plain(host),
       'ControlMaster=yes',
-      'ControlPersist=1',
+      'ControlPersist=2',
       // Nobody compares fingerprints here, and `no` would go on with a key that has changed.
       `StrictHostKeyChecking=${checking === 'yes' || checking === 'ask' ? 'yes' : 'accept-new'}`,
       ...(serverAliveInterval === undefined ? [`ServerAliveInterval=${KEEPALIVE_SECONDS}`] : []),
@@ -44,7 +51,7 @@ export function masterCommand(host: ResolvedHost, path: string): string[] {
 export function sessionCommand(host: ResolvedHost, path: string, command: string): string[] {
   return [
     'ssh',
-    ...options([...plain, 'SessionType=default', 'ControlMaster=no', 'ProxyCommand=false', 'LogLevel=ERROR']),
+    ...options([...plain(host), 'SessionType=default', 'ControlMaster=no', 'ProxyCommand=false', 'LogLevel=ERROR']),
     ...wordsWithout(host.sshArguments, ['-q', '-S', '-J']),
     '-T',
     ...socketAt(path),

@@ -3,6 +3,7 @@
  * descriptor to be passed. A master whose persistence is short lives as long as somebody is connected here.
  */
 import { connect, type Socket } from 'node:net'
+import { Timer } from '../../timer.js'
 
 const VERSION = 4
 const HELLO = 0x00000001
@@ -11,7 +12,8 @@ const TERMINATE = 0x10000005
 const ALIVE = 0x80000005
 // No answer to what is asked here is longer.
 const MAX_PACKET_BYTES = 4096
-const ANSWER_MS = 5000
+// Long: the machine of the master is this one, and may be busy.
+const ANSWER_MS = 15_000
 
 /** A master that is there. */
 export class OpensshControl {
@@ -69,13 +71,13 @@ function isAlive(socket: Socket, path: string): Promise<void> {
   return new Promise((resolve, reject) => {
     let unread = Buffer.alloc(0)
     const settle = (error?: Error): void => {
-      clearTimeout(timer)
+      timer.stop()
       socket.off('data', read).off('close', onClose)
       if (error === undefined) resolve()
       else reject(error)
     }
     const onClose = (): void => settle(new Error(`no master of ssh answers at ${path}`))
-    const timer = setTimeout(onClose, ANSWER_MS)
+    const timer = new Timer(ANSWER_MS, onClose)
     const read = (chunk: Buffer): void => {
       unread = Buffer.concat([unread, chunk])
       while (unread.length >= 8) {

@@ -7,6 +7,7 @@ import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import type { Readable } from 'node:stream'
 import { type Askpass, openAskpass } from '../askpass.js'
 import type { Connecting } from '../connecting.js'
+import { environmentForOthers } from '../environment.js'
 import { privatePath } from '../private-folder.js'
 import type { Transport } from '../transport.js'
 import type { SshConnection, SshEngine } from './connection.js'
@@ -18,6 +19,8 @@ import { OpensshLog } from './openssh-log.js'
 import { answerFor, type Declined } from './openssh-questions.js'
 import { OpensshSession } from './openssh-session.js'
 import { unreachable } from './unreachable.js'
+
+const LOGINS = 3
 
 export const opensshEngine: SshEngine = {
   name: 'openssh',
@@ -38,10 +41,23 @@ async function joinUsers({ controlPath }: ResolvedHost): Promise<OpensshControl 
   return controlPath === undefined ? undefined : OpensshControl.join(controlPath).catch(() => undefined)
 }
 
+/** A master waits a second or two for its first client: where this program was busy for longer than that, another one logs in. */
 async function logIn(host: ResolvedHost, connecting: Connecting): Promise<OpensshConnection> {
-  const log = new OpensshLog(host, connecting)
+  for (let left = LOGINS - 1; ; left--) {
+    const log = new OpensshLog(host, connecting)
+    const path = privatePath('ssh')
+    await startMaster(host, connecting, path, log)
+    try {
+      return new OpensshConnection(host, await OpensshControl.join(path), log)
+    } catch (error) {
+      if (left === 0) throw error
+    }
+  }
+}
+
+/** Ends when it has logged in. */
+async function startMaster(host: ResolvedHost, connecting: Connecting, path: string, log: OpensshLog): Promise<void> {
   const declined: Declined = {}
-  const path = privatePath('ssh')
   const askpass = await openAskpass(async (question) => {
     const answer = await answerFor(question, host, connecting, declined)
     if (declined.method !== undefined) master?.kill()
@@ -51,7 +67,6 @@ async function logIn(host: ResolvedHost, connecting: Connecting): Promise<Openss
   try {
     master = new Master(host, path, askpass, log)
     if (!(await master.hasLoggedIn(connecting.signal))) throw await opensshFault(host, log, declined.method)
-    return new OpensshConnection(host, await OpensshControl.join(path), log)
   } finally {
     askpass.close()
   }
@@ -64,18 +79,16 @@ class Master {
 
   constructor(host: ResolvedHost, path: string, askpass: Askpass, log: OpensshLog) {
     const [command = '', ...args] = masterCommand(host, path)
-    const { SSH_ASKPASS: _, ...env } = process.env
     this.#child = spawn(command, args, {
       stdio: ['ignore', 'ignore', 'pipe'],
       detached: true,
-      env: {
-        DISPLAY: ':', // ssh before 8.4 asks a program only where there is a display
-        ...env,
+      env: environmentForOthers({
+        DISPLAY: process.env['DISPLAY'] ?? ':', // ssh before 8.4 asks a program only where there is a display
         ...askpass.env,
         SSH_ASKPASS: askpass.program,
         SSH_ASKPASS_REQUIRE: 'force',
         LC_ALL: 'C',
-      },
+      }),
     })
     const { stderr } = this.#child
     stderr.setEncoding('utf8').on('data', log.feed)

@@ -6,12 +6,7 @@ import { decideOnHostKey } from './host-key-policy.js'
 import { checkHostKey } from './known-hosts.js'
 import { loginFailure, NOBODY } from './login-failure.js'
 import type { OpensshLog } from './openssh-log.js'
-import { resolveHost } from './resolve.js'
-import { parseHop } from './target.js'
-import { tcpFault, unreachable } from './unreachable.js'
-
-// Resolving reads files; what it may run, such as `Match exec`, must not hold up an error.
-const HOP_MS = 5000
+import { commandFault, tcpFault, unreachable, wordsOfCommand } from './unreachable.js'
 
 const tcpErrors: readonly (readonly [RegExp, string])[] = [
   [/Could not resolve hostname|Name or service not known/i, 'ENOTFOUND'],
@@ -21,11 +16,14 @@ const tcpErrors: readonly (readonly [RegExp, string])[] = [
   [/Network is unreachable/i, 'ENETUNREACH'],
 ]
 
+// What ssh says of a way that has ended, behind what was said there.
+const ofSsh = /^((kex|ssh)_exchange_identification|banner exchange): |^Connection (closed|reset) by /
+
 /** @param declined - A question that nobody answered, after which ssh was ended. */
 export async function opensshFault(host: ResolvedHost, log: OpensshLog, declined?: string): Promise<ConnectFault> {
   const forwarding = log.said.find((line) => /open failed: |stdio forwarding failed/.test(line))
   if (forwarding !== undefined) return forwardingFault(host, log, forwarding)
-  const place = await whereItEnded(host, log)
+  const place = whereItEnded(host, log)
   if (declined !== undefined) {
     const tried = [...log.tried.filter((each) => each !== declined), `${declined} ${NOBODY}`]
     return loginFailure(place, { engine: 'openssh', offered: log.offered, tried })
@@ -38,26 +36,39 @@ export async function opensshFault(host: ResolvedHost, log: OpensshLog, declined
 }
 
 /** The host, or the hop on the way to it that was reached last: each shows a key. */
-async function whereItEnded(host: ResolvedHost, { shownKeys }: OpensshLog): Promise<ResolvedHost> {
-  const hop = host.proxyJump[Math.max(shownKeys.length - 1, 0)]
-  return hop === undefined ? host : resolveHost(parseHop(hop, host), { signal: AbortSignal.timeout(HOP_MS) })
+function whereItEnded(host: ResolvedHost, { shownKeys }: OpensshLog): ResolvedHost {
+  return wayTo(host)[Math.max(shownKeys.length - 1, 0)] ?? host
 }
 
-function forwardingFault(
-  { proxyJump, destination }: ResolvedHost,
-  { shownKeys }: OpensshLog,
-  line: string,
-): ConnectFault {
-  const hop = proxyJump[shownKeys.length - 1] ?? 'the jump host'
-  const next = proxyJump[shownKeys.length] ?? destination
+/** The host at the end of all that are jumped through. */
+function wayTo(host: ResolvedHost): ResolvedHost[] {
+  return [...(host.jumpHost === undefined ? [] : wayTo(host.jumpHost)), host]
+}
+
+function forwardingFault(host: ResolvedHost, { shownKeys }: OpensshLog, line: string): ConnectFault {
+  const way = wayTo(host)
+  const hop = way[shownKeys.length - 1]?.destination ?? 'the jump host'
+  const next = way[shownKeys.length]?.destination ?? host.destination
   return unreachable(
     'connect',
     `${hop} cannot reach ${next} for us: ${quoted(line)}. Check ProxyJump, and AllowTcpForwarding on ${hop}`,
   )
 }
 
+function noSsh({ destination, needsOpenSsh = 'engine=openssh', forbidsSsh2 }: ResolvedHost): ConnectFault {
+  const other = needsOpenSsh === 'engine=openssh' || forbidsSsh2 !== undefined ? '' : ', or try engine=ssh2'
+  return unreachable(
+    'connect',
+    `${destination} needs OpenSSH's own client, for ${needsOpenSsh}, and there is no ssh on PATH. Install it${other}`,
+  )
+}
+
 function connectFault(host: ResolvedHost, { said, lastWords }: OpensshLog): ConnectFault {
   const text = said.join('\n')
+  if (/^spawn ssh (ENOENT|EACCES)/.test(text)) return noSsh(host)
+  // What ssh itself gives up, no command has said.
+  if (host.proxyCommand !== undefined && !/timed out during banner exchange/.test(text))
+    return commandFault(host, wordsOfCommand(host, said.filter((line) => !ofSsh.test(line)).at(-1) ?? ''))
   const code = tcpErrors.find(([pattern]) => pattern.test(text))?.[1]
   return tcpFault(host, { ...(code === undefined ? {} : { code }), message: quoted(lastWords) })
 }

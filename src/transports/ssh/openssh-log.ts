@@ -14,6 +14,7 @@ const chatter = /^(OpenSSH_|Authenticated to |Transferred: |Bytes per second: |A
 export class OpensshLog {
   /** The keys that were shown: those of the hops of ProxyJump, then the host's. */
   readonly shownKeys: ShownKey[] = []
+  /** Somebody is there, whom a ProxyCommand or a jump host may have to reach first. */
   hasConnected = false
   isAuthenticating = false
   readonly offered: string[] = []
@@ -51,14 +52,15 @@ export class OpensshLog {
   }
 
   #note(event: string): void {
-    const { hostname, port, user } = this.#host
+    const { hostname, port, user, proxyCommand } = this.#host
+    const way = proxyCommand === undefined ? `${hostname} port ${port}` : `ProxyCommand ${proxyCommand}`
     const is = (pattern: RegExp): RegExpExecArray | null => pattern.exec(event)
-    if (is(/^(Connecting to |Executing proxy command)/)) this.#connecting.enter('connect', `${hostname} port ${port}`)
+    if (is(/^(Connecting to |Executing proxy command)/)) this.#connecting.enter('connect', way)
     else if (is(/^Connection established/)) this.#connected()
     else if (is(/^SSH2_MSG_SERVICE_ACCEPT received/)) {
       this.isAuthenticating = true
       this.#connecting.enter('authenticate', `${user}@${hostname}`)
-    } else if (is(/^Local version string/)) this.#connected()
+    } else if (is(/^Remote protocol version/)) this.#connected()
     else this.#noteDetails(is)
   }
 
@@ -77,7 +79,10 @@ export class OpensshLog {
     const [, method] = is(/^Next authentication method: (password|keyboard-interactive|gssapi\S*|hostbased)/) ?? []
     if (method !== undefined) push(this.tried, method)
     const [, banner] = is(/^kex_exchange_identification: banner line \d+: (.*)/) ?? []
-    if (banner !== undefined) push(this.banner, banner)
+    if (banner !== undefined) {
+      this.#connected()
+      push(this.banner, banner)
+    }
   }
 
   #connected(): void {

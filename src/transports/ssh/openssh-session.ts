@@ -1,6 +1,7 @@
 /** One session of a master as a transport: a process of `ssh` that passes its streams on, and whose end is told as the host's. */
+import { sleep } from '../../timer.js'
 import { openProcess } from '../process.js'
-import type { Transport, TransportEnd, TransportEvents } from '../transport.js'
+import { type Transport, type TransportEnd, type TransportEvents, Unconfirmed } from '../transport.js'
 import { SessionRefused } from './connection.js'
 
 /** The connection that a session belongs to. */
@@ -27,6 +28,7 @@ export class OpensshSession implements Transport {
   /** What ssh itself said before the host did: of no interest to users when it is only about a session too many. */
   readonly #held: Uint8Array[] = []
   #isHeard = false
+  #isKilled = false
 
   constructor(argv: readonly string[], owner: SessionOwner, onOpen: (() => void) | undefined) {
     this.remoteAddress = owner.address
@@ -64,6 +66,7 @@ export class OpensshSession implements Transport {
   }
 
   kill(signal: 'SIGTERM' | 'SIGKILL'): void {
+    this.#isKilled = true
     this.#process?.kill(signal)
   }
 
@@ -90,11 +93,14 @@ export class OpensshSession implements Transport {
       this.#hear()
       return events.onEnd(end)
     }
-    const lost = await Promise.race([this.#owner.closed, passed(TOGETHER_MS)])
-    events.onEnd(lost === undefined ? end : { error: lost })
+    const lost = await Promise.race([this.#owner.closed, sleep(TOGETHER_MS)])
+    events.onEnd(lost === undefined ? (this.#unconfirmed() ?? end) : { error: lost })
   }
-}
 
-function passed(ms: number): Promise<undefined> {
-  return new Promise((resolve) => setTimeout(() => resolve(undefined), ms))
+  /** Who was killed by us is `ssh`, here. */
+  #unconfirmed(): TransportEnd | undefined {
+    if (!this.#isKilled || !this.#isHeard) return undefined
+    const text = `${this.remoteAddress} did not confirm that the session ended: what became of it cannot be told from here`
+    return { error: new Unconfirmed(text) }
+  }
 }

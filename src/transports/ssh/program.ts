@@ -1,5 +1,6 @@
 /** Runs a program that tells something and ends: its words out, and nothing of it left behind when nobody waits any more. */
 import { type ChildProcess, spawn } from 'node:child_process'
+import { environmentForOthers } from '../environment.js'
 
 // More than any of them says: beyond it something else is talking.
 const MAX_OUTPUT = 1024 * 1024
@@ -23,7 +24,12 @@ export function runProgram(argv: readonly string[], signal: AbortSignal): Promis
   return new Promise((resolve, reject) => {
     // It leads a group: what it starts itself (`Match exec`) must not outlive it.
     const detached = process.platform !== 'win32'
-    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], windowsHide: true, detached })
+    const child = spawn(command, args, {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: environmentForOthers(),
+      windowsHide: true,
+      detached,
+    })
     const said = { stdout: '', stderr: '' }
     for (const name of ['stdout', 'stderr'] as const) {
       child[name].setEncoding('utf8').on('data', (chunk: string) => {

@@ -4,17 +4,21 @@
  */
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
-import { HostNotFoundError } from '../../errors.js'
-import { ConnectFault } from '../connecting.js'
+import { XSpecError } from '../../errors.js'
+import { workingDirectory } from '../working-directory.js'
 import { settingsFromFiles } from './config-file.js'
 import type { ResolvedHost } from './host.js'
 import { resolvedHostFrom } from './resolved-host.js'
 import { SharedAnswers } from './shared-answers.js'
 import { askSsh } from './ssh-program.js'
-import type { SshTarget } from './target.js'
+import { parseHops, type SshTarget } from './target.js'
 import { localUser } from './tokens.js'
+import { unreachable } from './unreachable.js'
 
 const answers = new SharedAnswers<ResolvedHost>()
+
+// A chain of hosts that each jump through another is a loop long before.
+const MAX_HOPS = 16
 
 /**
  * Resolves a host as `ssh` does: configuration files, patterns, tokens, defaults. Nothing is connected to.
@@ -26,17 +30,43 @@ export function resolveHost(
   target: SshTarget,
   options: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<ResolvedHost> {
-  const key = JSON.stringify([target.words, target.destination, stampsOf(target), process.cwd(), process.env])
-  return answers.get(key, (signal) => find(target, signal), options.signal)
+  return resolveBehind(0, target, options.signal)
 }
 
-async function find(target: SshTarget, signal: AbortSignal): Promise<ResolvedHost> {
+/** @param hops - How many hosts are jumped to from this one. */
+function resolveBehind(hops: number, target: SshTarget, signal: AbortSignal | undefined): Promise<ResolvedHost> {
+  const key = JSON.stringify([
+    hops,
+    target.words,
+    target.destination,
+    stampsOf(target),
+    workingDirectory(),
+    process.env,
+  ])
+  return answers.get(key, (ended) => find(target, hops, ended), signal)
+}
+
+async function find(target: SshTarget, hops: number, signal: AbortSignal): Promise<ResolvedHost> {
   const settings = (await askSsh(target, signal)) ?? (await settingsFromFiles(target))
-  const host = await resolvedHostFrom(settings, target)
+  const host = await resolvedHostFrom(settings, target, (names) => {
+    if (hops < MAX_HOPS) return resolveBehind(hops + 1, hopOf(names, target), signal)
+    throw unreachable('resolve', `the ProxyJump of ${target.destination} leads in a circle`)
+  })
   const [, name, port] = /^([^:]+):(\d+)$/.exec(host.hostname) ?? []
   if (name === undefined || host.proxyCommand !== undefined) return host
-  const message = `"${host.hostname}" is no name of a host. Give the port as ssh takes it: ssh=-p ${port} ${host.destination.replace(/:\d+$/, '')}`
-  throw new ConnectFault('resolve', message, (full) => new HostNotFoundError(full, { phase: 'resolve' }))
+  throw unreachable(
+    'resolve',
+    `"${host.hostname}" is no name of a host. Give the port as ssh takes it: ssh=-p ${port} ${host.destination.replace(/:\d+$/, '')}`,
+  )
+}
+
+function hopOf(names: readonly string[], target: SshTarget): SshTarget {
+  try {
+    return parseHops(names, target)
+  } catch (error) {
+    if (!(error instanceof XSpecError)) throw error
+    throw unreachable('resolve', `the ProxyJump of ${target.destination} is none: ${error.message}`)
+  }
 }
 
 /** When the files that ssh reads were last written, and the folders that they may include from. */

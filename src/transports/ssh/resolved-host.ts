@@ -1,19 +1,31 @@
 /** Makes a `ResolvedHost` of settings, whoever found them out: defaults filled in, files looked for, reasons for OpenSSH named. */
-import { isAbsolute, resolve } from 'node:path'
+import { environmentForOthers } from '../environment.js'
+import { resolveHere } from '../working-directory.js'
+import { algorithmsFrom, ciphers, hostKeyAlgorithms, kexAlgorithms, macs } from './algorithms.js'
 import type { HostKeyChecking, ResolvedHost } from './host.js'
 import { areDefaults, certificatesFor, defaultIdentityFiles, lookAtIdentities } from './key-files.js'
-import { reasonForOpenSsh } from './needs-openssh.js'
-import { algorithms, count, flag, type Settings, text, texts } from './settings.js'
+import { matchesPattern } from './known-hosts-file.js'
+import { reasonAgainstSsh2, reasonForOpenSsh } from './needs-openssh.js'
+import { count, flag, type Settings, text, texts } from './settings.js'
 import type { SshTarget } from './target.js'
 import { expandPath, expandTilde, expandTokens, localUser, type TokenValues } from './tokens.js'
 
-/** Describes the host that settings are about. */
-export async function resolvedHostFrom(settings: Settings, target: SshTarget): Promise<ResolvedHost> {
+/**
+ * Describes the host that settings are about.
+ *
+ * @param resolveJump - Resolves the last of the hops of ProxyJump.
+ */
+export async function resolvedHostFrom(
+  settings: Settings,
+  target: SshTarget,
+  resolveJump: (hops: readonly string[]) => Promise<ResolvedHost>,
+): Promise<ResolvedHost> {
   const values = tokenValuesOf(settings, target)
   const identities = await lookAtIdentities(identitiesNamed(settings, target, values))
   const identityFiles = identities.map(({ path }) => path)
   const certificateFiles = await certificatesFor(pathsOf(settings, 'certificatefile', values), identityFiles)
   const identityAgent = agentOf(text(settings, 'identityagent'), settings.get('identityagent')?.[0])
+  const { proxyJump, proxyCommand } = proxyOf(settings, values)
   const described = {
     destination: target.destination,
     sshArguments: target.words,
@@ -25,24 +37,40 @@ export async function resolvedHostFrom(settings: Settings, target: SshTarget): P
     identityAgent,
     certificateFiles,
     forwardAgent: forwardedAgent(text(settings, 'forwardagent'), identityAgent),
-    ...proxyOf(settings, values),
+    jumpHost: proxyJump.length === 0 ? undefined : await resolveJump(proxyJump),
+    proxyCommand,
     hostKeyAlias: values.hostKeyAlias,
     ...hostKeySettingsOf(settings),
     ...aliveSettingsOf(settings, target),
-    connectTimeout: count(settings, 'connecttimeout'),
+    connectTimeout: count(settings, 'connecttimeout') || undefined,
+    connectionAttempts: count(settings, 'connectionattempts') ?? 1,
     addressFamily: familyOf(text(settings, 'addressfamily')),
     bindAddress: text(settings, 'bindaddress'),
     authentications: authenticationsOf(settings),
+    passwordPrompts: count(settings, 'numberofpasswordprompts') ?? 3,
     batchMode: flag(settings, 'batchmode', false),
-    kexAlgorithms: algorithms(settings, 'kexalgorithms'),
-    ciphers: algorithms(settings, 'ciphers'),
-    macs: algorithms(settings, 'macs'),
-    hostKeyAlgorithms: algorithms(settings, 'hostkeyalgorithms'),
+    kexAlgorithms: algorithmsOf(settings, 'kexalgorithms', kexAlgorithms),
+    ciphers: algorithmsOf(settings, 'ciphers', ciphers),
+    macs: algorithmsOf(settings, 'macs', macs),
+    hostKeyAlgorithms: algorithmsOf(settings, 'hostkeyalgorithms', hostKeyAlgorithms),
+    pubkeyAcceptedAlgorithms: algorithmsOf(
+      settings,
+      settings.has('pubkeyacceptedalgorithms') ? 'pubkeyacceptedalgorithms' : 'pubkeyacceptedkeytypes', // before 8.5
+      hostKeyAlgorithms, // of the same names
+    ),
+    requiredRsaBits: count(settings, 'requiredrsasize') ?? 1024,
     compression: flag(settings, 'compression', false),
-    controlPath: text(settings, 'controlpath'),
-    setEnv: Object.fromEntries(texts(settings, 'setenv').map(splitVariable)),
+    controlPath: /^(yes|true|ask)$/i.test(text(settings, 'controlmaster') ?? '')
+      ? undefined
+      : text(settings, 'controlpath'),
+    ignoreUnknown: text(settings, 'ignoreunknown'),
+    environment: environmentOf(settings),
   }
-  return { ...described, needsOpenSsh: await reasonForOpenSsh(settings, described, identities) }
+  return {
+    ...described,
+    needsOpenSsh: await reasonForOpenSsh(settings, described, identities),
+    forbidsSsh2: reasonAgainstSsh2(settings, described),
+  }
 }
 
 /** What the tokens of these settings stand for. */
@@ -67,19 +95,15 @@ function identitiesNamed(
   const asked = target.words.flatMap((word, index) => (word === '-i' ? [target.words[index + 1] ?? ''] : []))
   const paths = configured
     .filter((path) => path.toLowerCase() !== 'none')
-    .map((path) => ({ path: absolute(expandPath(path, values)), isNamed }))
+    .map((path) => ({ path: resolveHere(expandPath(path, values)), isNamed }))
   const missing = asked
-    .map((path) => absolute(expandTilde(path)))
+    .map((path) => resolveHere(expandTilde(path)))
     .filter((path) => !paths.some((known) => known.path === path))
   return [...missing.map((path) => ({ path, isNamed: true })), ...paths]
 }
 
 function pathsOf(settings: Settings, keyword: string, values: TokenValues): string[] {
-  return texts(settings, keyword).map((path) => absolute(expandPath(path, values)))
-}
-
-function absolute(path: string): string {
-  return isAbsolute(path) ? path : resolve(path)
+  return texts(settings, keyword).map((path) => resolveHere(expandPath(path, values)))
 }
 
 /** `IdentityAgent` of ssh_config(5): a path, `none`, or the name of a variable that holds the path. */
@@ -97,11 +121,14 @@ function forwardedAgent(forward: string | undefined, identityAgent: string | und
   return forward.startsWith('$') ? process.env[forward.slice(1)] || undefined : forward
 }
 
-function proxyOf(settings: Settings, values: TokenValues): Pick<ResolvedHost, 'proxyJump' | 'proxyCommand'> {
+function proxyOf(
+  settings: Settings,
+  values: TokenValues,
+): { readonly proxyJump: readonly string[]; readonly proxyCommand: string | undefined } {
   const jump = text(settings, 'proxyjump')
   const command = text(settings, 'proxycommand')
   return {
-    proxyJump: jump?.split(',').map((hop) => hop.trim()) ?? [],
+    proxyJump: jump?.split(',').map((hop) => expandTokens(hop.trim(), values)) ?? [],
     proxyCommand: jump === undefined && command !== undefined ? expandTokens(command, values) : undefined,
   }
 }
@@ -119,8 +146,8 @@ function hostKeySettingsOf(settings: Settings): HostKeySettings {
     ? texts(settings, 'globalknownhostsfile')
     : ['/etc/ssh/ssh_known_hosts', '/etc/ssh/ssh_known_hosts2']
   return {
-    userKnownHostsFiles: user.map((path) => absolute(expandTilde(path))),
-    globalKnownHostsFiles: global.map((path) => absolute(expandTilde(path))),
+    userKnownHostsFiles: user.map((path) => resolveHere(expandTilde(path))),
+    globalKnownHostsFiles: global.map((path) => resolveHere(expandTilde(path))),
     strictHostKeyChecking: checkingOf(text(settings, 'stricthostkeychecking')?.toLowerCase()),
     hashKnownHosts: flag(settings, 'hashknownhosts', false),
   }
@@ -171,6 +198,20 @@ function authenticationsOf(settings: Settings): string[] {
     const method = methods[name]
     return method !== undefined && flag(settings, method.keyword, method.isDefault) && !(isBatch && method.asks)
   })
+}
+
+/** `ssh -G` prints whole lists always; where there is no ssh, one that changes the usual list changes ours. */
+function algorithmsOf(settings: Settings, keyword: string, table: Parameters<typeof algorithmsFrom>[1]): string[] {
+  const list = text(settings, keyword)
+  return list === undefined ? [] : algorithmsFrom(list, table)
+}
+
+function environmentOf(settings: Settings): Record<string, string> {
+  const patterns = settings.get('sendenv') ?? []
+  const sent = Object.entries(environmentForOthers()).flatMap(([name, value]): [string, string][] =>
+    value !== undefined && patterns.some((pattern) => matchesPattern(name, pattern)) ? [[name, value]] : [],
+  )
+  return Object.fromEntries([...sent, ...(settings.get('setenv') ?? []).map(splitVariable)])
 }
 
 function splitVariable(variable: string): [name: string, value: string] {

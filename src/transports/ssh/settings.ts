@@ -43,7 +43,7 @@ export function flag(settings: Settings, keyword: string, absent: boolean): bool
 /** A number of things, or a time in seconds (`90`, `1m30s`); undefined when it is absent, or nothing of the kind. */
 export function count(settings: Settings, keyword: string): number | undefined {
   const value = text(settings, keyword)
-  if (value === undefined || !/^(\d+[smhdw]?)+$/i.test(value)) return undefined
+  if (value === undefined || !/^(?=\d)(?:\d+[smhdw])*\d*$/i.test(value)) return undefined
   return [...value.matchAll(/(\d+)([smhdw]?)/gi)].reduce(
     (sum, [, amount, unit = '']) => sum + Number(amount) * (seconds[unit.toLowerCase()] ?? 1),
     0,
@@ -51,15 +51,6 @@ export function count(settings: Settings, keyword: string): number | undefined {
 }
 
 const seconds: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 }
-
-/**
- * Names of algorithms, in order; empty when they are not known. A list that only changes the default one (`+ssh-rsa`) is
- * not known without ssh, which prints the outcome.
- */
-export function algorithms(settings: Settings, keyword: string): string[] {
-  const value = text(settings, keyword) ?? ''
-  return value === '' || /^[+\-^]/.test(value) ? [] : value.split(',')
-}
 
 /** `ssh -G` prints lists of files without their quotes, so a blank may be the end of a path or a part of it. */
 function splitFiles(list: string): string[] {

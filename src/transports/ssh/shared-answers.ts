@@ -1,4 +1,6 @@
 /** Answers that cost a process: whoever asks the same at the same time shares one, and it is kept for a moment. */
+import { monotonicMs } from '../../timer.js'
+import { unlessAborted } from '../unless-aborted.js'
 
 // What an answer depends on may change unseen (included files, what `Match exec` says): none is older than this.
 const MAX_AGE_MS = 10_000
@@ -35,7 +37,7 @@ export class SharedAnswers<T> {
   }
 
   #kept(key: string): Answer<T> | undefined {
-    const now = performance.now()
+    const now = monotonicMs()
     for (const [other, { at, isSettled }] of this.#answers) {
       if (isSettled && now - at > MAX_AGE_MS) this.#answers.delete(other)
     }
@@ -45,7 +47,7 @@ export class SharedAnswers<T> {
 
   #ask(key: string, find: (signal: AbortSignal) => Promise<T>): Answer<T> {
     const abort = new AbortController()
-    const answer: Answer<T> = { at: performance.now(), value: find(abort.signal), abort, waiting: 0, isSettled: false }
+    const answer: Answer<T> = { at: monotonicMs(), value: find(abort.signal), abort, waiting: 0, isSettled: false }
     this.#answers.set(key, answer)
     const settle = () => {
       answer.isSettled = true
@@ -56,12 +58,4 @@ export class SharedAnswers<T> {
     })
     return answer
   }
-}
-
-function unlessAborted<T>(value: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onAbort = () => reject(signal.reason)
-    signal.addEventListener('abort', onAbort, { once: true })
-    value.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
-  })
 }

@@ -1,4 +1,5 @@
 /** The one connection to a host that all its gateways use: made when the first needs it, closed a while after the last has gone. */
+import { Timer } from '../../timer.js'
 import type { Connecting } from '../connecting.js'
 import { JoinedConnecting } from '../joined-connecting.js'
 import { Turnstile } from '../turnstile.js'
@@ -42,7 +43,7 @@ export class SharedConnection {
   #attempt: { readonly way: JoinedConnecting; readonly connection: Promise<SshConnection> } | undefined
   #connection: SshConnection | undefined
   #leases = 0
-  #idle: NodeJS.Timeout | undefined
+  #idle: Timer | undefined
 
   constructor(host: ResolvedHost, engine: SshEngine, { idleMs = IDLE_MS, onIdle }: SharingOptions = {}) {
     this.#host = host
@@ -58,7 +59,7 @@ export class SharedConnection {
    */
   async lease(connecting: Connecting): Promise<Lease> {
     connecting.signal.throwIfAborted()
-    clearTimeout(this.#idle)
+    this.#idle?.stop()
     idling.delete(this)
     this.#leases++
     let isHeld = true
@@ -139,16 +140,15 @@ export class SharedConnection {
   }
 
   #closeWhenIdle(): void {
-    clearTimeout(this.#idle)
-    this.#idle = setTimeout(() => this.#close(), this.#idleMs)
-    this.#idle.unref()
+    this.#idle?.stop()
+    this.#idle = new Timer(this.#idleMs, () => this.#close()).unref()
     idling.add(this)
     const [first] = idling
     if (idling.size > MAX_IDLE && first !== undefined) first.#close()
   }
 
   #close(): void {
-    clearTimeout(this.#idle)
+    this.#idle?.stop()
     idling.delete(this)
     this.#onIdle?.()
     const connection = this.#connection

@@ -12,7 +12,7 @@ import type { SshTarget } from './target.js'
  * @throws {@link ConnectFault} that quotes what ssh says of the configuration.
  */
 export async function askSsh(target: SshTarget, signal: AbortSignal): Promise<Settings | undefined> {
-  const outcome = await runProgram(['ssh', '-T', '-G', ...target.words, '--', target.destination], signal)
+  const outcome = await runProgram(['ssh', '-T', '-N', '-G', ...target.words, '--', target.destination], signal)
   if (outcome === undefined) return undefined
   if (outcome.exitCode === 0) return parseSettings(outcome.stdout)
   const message = `ssh cannot work out how to reach ${target.destination}: ${quoted(outcome.stderr, outcome.exitCode)}. ${advice(outcome.stderr, target)}`

@@ -3,13 +3,13 @@
  * configured; and remembers what was offered and tried, because a refused login is the failure that people meet most.
  */
 import type { AnyAuthMethod, AuthHandlerMiddleware, NextAuthHandler } from 'ssh2'
+import { asError } from '../../thrown.js'
 import type { ConnectFault, Connecting } from '../connecting.js'
 import type { ResolvedHost } from './host.js'
 import { loginFailure, NOBODY } from './login-failure.js'
-import { keysFor, type LoginKey } from './ssh2-keys.js'
-
-// As NumberOfPasswordPrompts of ssh_config(5).
-const TRIES = 3
+import { rsaBitsOf } from './rsa-bits.js'
+import { keysFor } from './ssh2-keys.js'
+import { agentSigningWith, type Signatures, signingWith } from './ssh2-signatures.js'
 
 /** Something to try: a method, and what to call it when it has been refused. */
 interface Attempt {
@@ -22,6 +22,7 @@ interface Attempt {
 export class Authentication {
   readonly #host: ResolvedHost
   readonly #connecting: Connecting
+  readonly #signatures: Signatures
   readonly #tried: string[] = []
   #offered: readonly string[] = []
   #attempts: AsyncGenerator<Attempt>
@@ -30,8 +31,9 @@ export class Authentication {
   #last: Attempt | undefined
   #knowsMethods = false
 
-  constructor(host: ResolvedHost, connecting: Connecting) {
+  constructor(host: ResolvedHost, connecting: Connecting, signatures: Signatures) {
     this.#host = host
+    this.#signatures = signatures
     this.#connecting = connecting
     this.#attempts = this.#all()
   }
@@ -51,7 +53,7 @@ export class Authentication {
       if (left !== null && left.length > 0) this.#learn(left, partial === true)
       next((await this.#attempt(left)) ?? (false as never)) // ssh2 takes false for "nothing left", which its types lack
     } catch (error) {
-      this.#tried.push(error instanceof Error ? error.message : String(error))
+      this.#tried.push(asError(error).message)
       next(false as never)
     }
   }
@@ -96,19 +98,28 @@ export class Authentication {
     const note = (text: string): void => {
       this.#tried.push(text)
     }
-    const keys: AsyncGenerator<LoginKey> = keysFor(this.#host, this.#connecting, note)
-    for await (const key of keys) {
+    for await (const { label, parsed: key, agent } of keysFor(this.#host, this.#connecting, note)) {
+      const bits = rsaBitsOf(key.getPublicSSH())
+      if (bits !== undefined && bits < this.#host.requiredRsaBits) {
+        note(`publickey ${label}: it has ${bits} bits, RequiredRSASize wants ${this.#host.requiredRsaBits}`)
+        continue
+      }
+      const algorithm = this.#signatures.algorithmFor(key.type)
+      if (algorithm === undefined) {
+        note(`publickey ${label}: no signature of it is taken by both sides (PubkeyAcceptedAlgorithms)`)
+        continue
+      }
       const auth: AnyAuthMethod =
-        key.agent === undefined
-          ? { type: 'publickey', username, key: key.parsed }
-          : { type: 'agent', username, agent: key.agent }
-      yield { method: 'publickey', label: `publickey ${key.label}`, auth }
+        agent === undefined
+          ? { type: 'publickey', username, key: signingWith(algorithm, key) }
+          : { type: 'agent', username, agent: await agentSigningWith(algorithm, key, agent) }
+      yield { method: 'publickey', label: `publickey ${label}`, auth }
     }
   }
 
   async *#withPassword(): AsyncGenerator<Attempt> {
     const { user: username, hostname } = this.#host
-    for (let turn = 0; turn < TRIES; turn++) {
+    for (let turn = 0; turn < this.#host.passwordPrompts; turn++) {
       const from = `${username}@${hostname}`
       const password = await this.#connecting.ask({ kind: 'password', from, text: `Password of ${from}`, echo: false })
       if (password === undefined) {
@@ -122,7 +133,7 @@ export class Authentication {
   async *#withAnswers(): AsyncGenerator<Attempt> {
     const { user: username, hostname } = this.#host
     let isDeclined = false
-    for (let turn = 0; turn < TRIES && !isDeclined; turn++) {
+    for (let turn = 0; turn < this.#host.passwordPrompts && !isDeclined; turn++) {
       const prompt = (
         _name: string,
         instructions: string,

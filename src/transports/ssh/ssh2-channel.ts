@@ -12,8 +12,11 @@ interface Internals {
   readonly _protocol?: {
     session(id: number, window: number, packetBytes: number): void
     exec(id: number, command: string, wantsReply: boolean): void
-    openssh_authAgent?(id: number, wantsReply: boolean): void
+    openssh_agentForward(id: number, wantsReply: boolean): void
+    env(id: number, name: string, value: string, wantsReply: boolean): void
   }
+  /** Whether what a host opens to reach the agent is let through. */
+  _agentFwdEnabled?: boolean
 }
 
 interface ChannelInternals {
@@ -31,6 +34,8 @@ const PACKET_BYTES = 32 * 1024
 export interface SessionRequest {
   readonly command: string
   readonly forwardsAgent: boolean
+  /** Asked for, as ssh does: what the host does not accept it leaves out without a word. */
+  readonly environment: Readonly<Record<string, string>>
   /** The host will not run the command, which is learned after the channel was opened. */
   onRefusal(): void
 }
@@ -41,11 +46,14 @@ export interface SessionRequest {
  * @throws {@link SessionRefused} when the host gives no further session.
  */
 export function openSessionChannel(client: Ssh2Client, request: SessionRequest): Promise<ClientChannel> {
-  const { _chanMgr: channels, _protocol: protocol } = client as unknown as Internals // declared nowhere: see above
+  const internals = client as unknown as Internals // declared nowhere: see above
+  const { _chanMgr: channels, _protocol: protocol } = internals
   if (
     typeof channels?.add !== 'function' ||
     typeof protocol?.session !== 'function' ||
-    typeof protocol.exec !== 'function'
+    typeof protocol.exec !== 'function' ||
+    typeof protocol.env !== 'function' ||
+    typeof protocol.openssh_agentForward !== 'function'
   )
     return openSlowly(client, request)
   return new Promise((resolve, reject) => {
@@ -56,9 +64,11 @@ export function openSessionChannel(client: Ssh2Client, request: SessionRequest):
       if (id === undefined || inner._callbacks === undefined)
         return reject(new Error('this version of ssh2 is not known'))
       if (request.forwardsAgent) {
+        internals._agentFwdEnabled = true
         inner._callbacks.push(() => undefined)
-        protocol.openssh_authAgent?.(id, true)
+        protocol.openssh_agentForward(id, true)
       }
+      for (const [name, value] of Object.entries(request.environment)) protocol.env(id, name, value, false)
       inner._callbacks.push((failed) => {
         if (failed !== false) request.onRefusal()
       })
@@ -74,9 +84,10 @@ export function openSessionChannel(client: Ssh2Client, request: SessionRequest):
   })
 }
 
-function openSlowly(client: Ssh2Client, { command, forwardsAgent }: SessionRequest): Promise<ClientChannel> {
+function openSlowly(client: Ssh2Client, request: SessionRequest): Promise<ClientChannel> {
+  const options = { env: request.environment, agentForward: request.forwardsAgent } as object // agentForward is not declared
   return new Promise((resolve, reject) => {
-    client.exec(command, { agentForward: forwardsAgent } as object, (error, channel) => {
+    client.exec(request.command, options, (error, channel) => {
       if (error === undefined) resolve(channel)
       else reject(refusalOf(error))
     })

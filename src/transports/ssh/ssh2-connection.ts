@@ -1,5 +1,6 @@
 /** A connection that ssh2 keeps: opens sessions, reaches hosts behind its own, and knows why it ended. */
 import type { Client, ClientChannel } from 'ssh2'
+import { monotonicMs, Timer } from '../../timer.js'
 import type { Connecting } from '../connecting.js'
 import type { Transport } from '../transport.js'
 import { SessionRefused, type SshConnection } from './connection.js'
@@ -62,10 +63,15 @@ export class Ssh2Connection implements SshConnection, JumpHost, SessionOwner {
     this.keepAliveFor(token, true)
     try {
       let session: Ssh2Session | undefined
-      const forwardsAgent = this.#host.forwardAgent !== undefined
+      const { forwardAgent, environment } = this.#host
       const onRefusal = (): void => session?.refuse()
       const channel = await this.#opened(
-        openSessionChannel(this.#client, { command, forwardsAgent, onRefusal }),
+        openSessionChannel(this.#client, {
+          command,
+          forwardsAgent: forwardAgent !== undefined,
+          environment,
+          onRefusal,
+        }),
         connecting.signal,
       )
       session = new Ssh2Session(channel, this)
@@ -110,8 +116,8 @@ export class Ssh2Connection implements SshConnection, JumpHost, SessionOwner {
   }
 
   #abandonSoon(): void {
-    const timer = setTimeout(() => this.abandon(), CLOSE_MS).unref()
-    void this.closed.then(() => clearTimeout(timer))
+    const timer = new Timer(CLOSE_MS, () => this.abandon()).unref()
+    void this.closed.then(() => timer.stop())
   }
 
   #watch(): void {
@@ -120,7 +126,7 @@ export class Ssh2Connection implements SshConnection, JumpHost, SessionOwner {
       this.abandon()
     })
     this.#hop.stream.on('data', () => {
-      this.#heardAt = performance.now()
+      this.#heardAt = monotonicMs()
       keepalive.hear()
     })
     void this.closed.then(() => keepalive.stop())
@@ -128,9 +134,9 @@ export class Ssh2Connection implements SshConnection, JumpHost, SessionOwner {
 
   #opened(opening: Promise<ClientChannel>, signal: AbortSignal): Promise<ClientChannel> {
     return new Promise((resolve, reject) => {
-      let timer: NodeJS.Timeout | undefined
+      let timer: Timer | undefined
       const settle = (): void => {
-        clearTimeout(timer)
+        timer?.stop()
         signal.removeEventListener('abort', onAbort)
       }
       const onAbort = (): void => {
@@ -138,14 +144,14 @@ export class Ssh2Connection implements SshConnection, JumpHost, SessionOwner {
         reject(signal.reason)
       }
       const listen = (since: number): void => {
-        timer = setTimeout(() => {
-          if (this.#heardAt > since) return listen(performance.now())
+        timer = new Timer(SILENCE_MS, () => {
+          if (this.#heardAt > since) return listen(monotonicMs())
           this.#fault ??= new Error(`${this.address} has not said a word for ${SILENCE_MS / 1000} s`)
           this.abandon()
           void this.closed.then(reject)
-        }, SILENCE_MS)
+        })
       }
-      listen(performance.now())
+      listen(monotonicMs())
       signal.addEventListener('abort', onAbort)
       opening.then(
         (channel) => {

@@ -6,6 +6,7 @@ import { type Hop, openHop } from './hops.js'
 import type { ResolvedHost } from './host.js'
 import { algorithmsFor } from './ssh2-algorithms.js'
 import type { Ssh2Connection } from './ssh2-connection.js'
+import { agentToForward } from './ssh2-forwarded-agent.js'
 import { Login } from './ssh2-login.js'
 
 /** @param origin - Where the way to a host begins. */
@@ -23,9 +24,11 @@ export const ssh2Engine: SshEngine = ssh2EngineFrom(here)
 async function logIn(host: ResolvedHost, hop: Hop, connecting: Connecting): Promise<Ssh2Connection> {
   try {
     const { default: ssh2 } = await import('ssh2')
+    const { forwardAgent } = host
+    const agent = forwardAgent === undefined ? undefined : await agentToForward(forwardAgent)
     const algorithms = await algorithmsFor(host)
     connecting.signal.throwIfAborted()
-    return await new Login(new ssh2.Client(), host, hop, connecting).run(algorithms)
+    return await new Login(new ssh2.Client(), host, hop, connecting).run({ algorithms, agent })
   } catch (error) {
     hop.close()
     throw error

@@ -3,6 +3,7 @@
  * that too, with a timer that keeps the process alive for as long as the connection is open.
  */
 import type { Client } from 'ssh2'
+import { Timer } from '../../timer.js'
 import type { ResolvedHost } from './host.js'
 
 const INTERVAL_SECONDS = 15
@@ -17,29 +18,29 @@ interface Internals {
 /** Asks whenever nothing has come for an interval, and tells when that was in vain too often. */
 export class Keepalive {
   readonly #client: Internals
-  readonly #timer: NodeJS.Timeout | undefined
+  readonly #timer: Timer | undefined
   #unanswered = 0
 
   constructor(client: Client, host: ResolvedHost, onSilence: () => void) {
     const { serverAliveInterval: seconds = INTERVAL_SECONDS, serverAliveCountMax: count = COUNT } = host
     this.#client = client as unknown as Internals // declared nowhere: see above
     if (seconds === 0) return // switched off
-    this.#timer = setInterval(() => {
+    this.#timer = new Timer(seconds * 1000, () => {
       if (this.#unanswered >= count) return onSilence()
       this.#unanswered++
       this.#ask()
-    }, seconds * 1000)
-    this.#timer.unref()
+      this.#timer?.restart()
+    }).unref()
   }
 
   /** Something came from the host. */
   hear(): void {
     this.#unanswered = 0
-    this.#timer?.refresh()
+    this.#timer?.restart()
   }
 
   stop(): void {
-    clearInterval(this.#timer)
+    this.#timer?.stop()
   }
 
   #ask(): void {

@@ -1,18 +1,20 @@
 /** The keys that a login may use, in OpenSSH's order: those of the agent that are configured, its others, then the files. */
 import { readFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
-import type { BaseAgent, ParsedKey, SignCallback, SigningRequestOptions } from 'ssh2'
+import type { BaseAgent, ParsedKey, utils } from 'ssh2'
+import { asError } from '../../thrown.js'
 import type { Connecting } from '../connecting.js'
 import type { ResolvedHost } from './host.js'
 import { fingerprint } from './known-hosts.js'
 import { NOBODY } from './login-failure.js'
+import { readKey } from './private-key.js'
 
 /** A key to log in with. */
 export interface LoginKey {
   /** `ed25519 SHA256:… from ~/.ssh/id_ed25519`. */
   readonly label: string
   readonly parsed: ParsedKey
-  /** Signs with this key alone, when the key is in the agent. */
+  /** That which the key is in, if it is in one. */
   readonly agent: BaseAgent | undefined
 }
 
@@ -21,8 +23,6 @@ interface Identity {
   /** The public half, where a file beside it tells. */
   readonly publicBlob: string | undefined
 }
-
-const PASSPHRASE_TRIES = 3
 
 /**
  * The keys, found as they are wanted: a passphrase is asked for when its key's turn has come.
@@ -55,8 +55,8 @@ export async function* keysFor(
 
   async function lookAt(path: string): Promise<Identity> {
     for (const candidate of [`${path}.pub`, path]) {
-      const parsed = ssh2.utils.parseKey(await readFile(candidate).catch(() => ''))
-      if (!(parsed instanceof Error)) return { path, publicBlob: blobOf(firstOf(parsed)) }
+      const parsed = readKey(ssh2.utils.parseKey, await readFile(candidate).catch(() => Buffer.alloc(0)))
+      if (!(parsed instanceof Error)) return { path, publicBlob: blobOf(parsed) }
     }
     return { path, publicBlob: undefined }
   }
@@ -76,41 +76,20 @@ async function agentKeys(
       resolve((found ?? []) as ParsedKey[]) // OpenSSH's agent gives them parsed
     })
   })
-  class OneKeyAgent extends ssh2.BaseAgent<ParsedKey> {
-    readonly #key: ParsedKey
-
-    constructor(key: ParsedKey) {
-      super()
-      this.#key = key
-    }
-
-    override getIdentities(found: (error: undefined, keys: ParsedKey[]) => void): void {
-      found(undefined, [this.#key])
-    }
-
-    override sign(
-      key: ParsedKey,
-      data: Buffer,
-      options: SigningRequestOptions | SignCallback,
-      done?: SignCallback,
-    ): void {
-      if (typeof options === 'function') agent.sign(key, data, options)
-      else agent.sign(key, data, options, done)
-    }
-  }
   const ranks = new Map<string, number>()
   for (const [rank, path] of identityFiles.entries()) {
-    const parsed = ssh2.utils.parseKey(await readFile(`${path.replace(/\.pub$/, '')}.pub`).catch(() => ''))
-    if (!(parsed instanceof Error)) ranks.set(blobOf(firstOf(parsed)), rank)
+    const data = await readFile(`${path.replace(/\.pub$/, '')}.pub`).catch(() => Buffer.alloc(0))
+    const parsed = readKey(ssh2.utils.parseKey, data)
+    if (!(parsed instanceof Error)) ranks.set(blobOf(parsed), rank)
   }
   const rankOf = (key: ParsedKey): number => ranks.get(blobOf(key)) ?? ranks.size
-  return [...keys].sort((a, b) => rankOf(a) - rankOf(b)).map((key) => ({ key, agent: new OneKeyAgent(key) }))
+  return [...keys].sort((a, b) => rankOf(a) - rankOf(b)).map((key) => ({ key, agent }))
 }
 
 /** The key in a file, or why there is none. */
 async function openKey(
   path: string,
-  parse: (data: Buffer, passphrase?: string) => ParsedKey | ParsedKey[] | Error,
+  parse: typeof utils.parseKey,
   host: ResolvedHost,
   connecting: Connecting,
 ): Promise<ParsedKey | string> {
@@ -119,28 +98,19 @@ async function openKey(
     data = await readFile(path)
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined
-    return code === 'ENOENT'
-      ? 'no such file'
-      : `cannot be read: ${error instanceof Error ? error.message : String(error)}`
+    return code === 'ENOENT' ? 'no such file' : `cannot be read: ${asError(error).message}`
   }
-  let parsed = parse(data)
+  let parsed = readKey(parse, data)
   for (let turn = 0; parsed instanceof Error && /encrypted|passphrase/i.test(parsed.message); turn++) {
-    if (turn === PASSPHRASE_TRIES) return 'the passphrase was wrong'
+    if (turn === host.passwordPrompts) return 'the passphrase was wrong'
     if (host.batchMode) return 'it has a passphrase, and BatchMode asks nobody'
     const text = `Passphrase of ${short(path)}`
     const passphrase = await connecting.ask({ kind: 'passphrase', from: path, text, echo: false })
     if (passphrase === undefined) return `it has a passphrase ${NOBODY}`
-    parsed = parse(data, passphrase)
+    parsed = readKey(parse, data, passphrase)
   }
   if (parsed instanceof Error) return `cannot be used: ${parsed.message}`
-  const key = firstOf(parsed)
-  return key.isPrivateKey() ? key : 'is only the public half'
-}
-
-function firstOf(parsed: ParsedKey | ParsedKey[]): ParsedKey {
-  const [first] = Array.isArray(parsed) ? parsed : [parsed]
-  if (first === undefined) throw new Error('there is no key in it')
-  return first
+  return parsed.isPrivateKey() ? parsed : 'is only the public half'
 }
 
 function blobOf(key: ParsedKey): string {

@@ -1,5 +1,6 @@
 /** The way from a stream to a connection of ssh2's that has logged in: keys are verified and shown, and what goes wrong gets its name. */
-import type { Algorithms, Client } from 'ssh2'
+import type { Algorithms, BaseAgent, Client } from 'ssh2'
+import { asError } from '../../thrown.js'
 import type { ConnectFault, Connecting } from '../connecting.js'
 import type { Hop } from './hops.js'
 import type { ResolvedHost } from './host.js'
@@ -7,10 +8,18 @@ import { admitHostKey } from './host-key-policy.js'
 import { hostKeyOf } from './known-hosts.js'
 import { Authentication } from './ssh2-authentication.js'
 import { Ssh2Connection, triedAll } from './ssh2-connection.js'
-import { greetingFault, unreachable } from './unreachable.js'
+import { Signatures } from './ssh2-signatures.js'
+import { commandFault, greetingFault, NoCommonAlgorithm, unreachable } from './unreachable.js'
 
 // Of what a port says that is not SSH's: enough to recognize it.
 const QUOTED_BYTES = 80
+
+/** What a host is offered. */
+export interface LoginOptions {
+  readonly algorithms: Algorithms
+  /** To forward, if any. */
+  readonly agent: BaseAgent | undefined
+}
 
 /** One login. */
 export class Login {
@@ -18,6 +27,7 @@ export class Login {
   readonly #host: ResolvedHost
   readonly #hop: Hop
   readonly #connecting: Connecting
+  readonly #signatures: Signatures
   readonly #authentication: Authentication
   readonly #connection: Ssh2Connection
   #fault: Error | undefined
@@ -31,12 +41,13 @@ export class Login {
     this.#host = host
     this.#hop = hop
     this.#connecting = connecting
-    this.#authentication = new Authentication(host, connecting)
+    this.#signatures = new Signatures(client, host.pubkeyAcceptedAlgorithms)
+    this.#authentication = new Authentication(host, connecting, this.#signatures)
     this.#connection = new Ssh2Connection(client, host, hop)
   }
 
   /** @throws ConnectFault that names the phase. */
-  async run(algorithms: Algorithms): Promise<Ssh2Connection> {
+  async run(options: LoginOptions): Promise<Ssh2Connection> {
     const { stream, isAnswered } = this.#hop
     const { signal } = this.#connecting
     // ssh2 waits for events, and those of a stream that is over have been.
@@ -50,7 +61,8 @@ export class Login {
     try {
       signal.addEventListener('abort', onAbort)
       const ready = this.#ready()
-      this.#connect(algorithms)
+      this.#connect(options)
+      this.#signatures.listen()
       stream.on('data', listen)
       await ready
       return this.#connection
@@ -60,16 +72,15 @@ export class Login {
     }
   }
 
-  #connect(algorithms: Algorithms): void {
-    const { user, forwardAgent } = this.#host
+  #connect({ algorithms, agent }: LoginOptions): void {
     this.#client.connect({
       sock: this.#hop.stream as never, // any duplex stream will do, which the types know of sockets only
-      username: user,
+      username: this.#host.user,
       algorithms,
       authHandler: this.#authentication.handler as never, // ssh2 also takes false for an answer
       hostVerifier: (key: Buffer, verify: (isValid: boolean) => void) => this.#verify(key, verify),
       readyTimeout: 0,
-      ...(forwardAgent === undefined ? {} : { agent: forwardAgent, agentForward: true }),
+      ...(agent === undefined ? {} : { agent, agentForward: true }),
     })
   }
 
@@ -116,7 +127,7 @@ export class Login {
       this.#admitted = Buffer.from(blob)
       return true
     } catch (error) {
-      this.#fault = error instanceof Error ? error : new Error(String(error))
+      this.#fault = asError(error)
       return false
     }
   }
@@ -129,19 +140,14 @@ export class Login {
     const said = this.#firstBytes.toString('latin1', 0, QUOTED_BYTES)
     const lastWords = this.#hop.lastWords()
     const words = lastWords === '' ? '' : `: ${lastWords}`
-    if (said === '' && !this.#hop.isAnswered)
-      return unreachable('connect', `the way to ${where} ended before it answered${words}. Run it by hand to see more`)
+    if (said === '' && !this.#hop.isAnswered) return commandFault(this.#host, lastWords)
     if (said === '')
       return unreachable(
         'host key',
         `${where} closed the connection without a word${words}. Check that it is an SSH server, and that it lets this machine in`,
       )
     if (!said.includes('SSH-')) return greetingFault(this.#host, said)
-    if (/no matching/i.test(error?.message ?? ''))
-      return unreachable(
-        'host key',
-        `${where} and ssh2 have no algorithm in common (${error?.message}). Try //engine=openssh`,
-      )
+    if (error !== undefined && /no matching/i.test(error.message)) return new NoCommonAlgorithm(this.#host, error)
     return unreachable(
       'host key',
       `${where} broke off: ${error?.message ?? 'it closed the connection'}. "ssh -v ${destination}" tells more${needsOpenSsh === undefined ? '' : `; //engine=openssh can use the ${needsOpenSsh}`}`,

@@ -1,8 +1,10 @@
 /** One session of a connection as a transport: stdin, stdout and stderr of the interpreter that the host's login shell started. */
 import type { ClientChannel } from 'ssh2'
 import { BootstrapError } from '../../errors.js'
+import { Timer } from '../../timer.js'
 import { ConnectFault } from '../connecting.js'
-import type { Transport, TransportEvents } from '../transport.js'
+import { readPaced } from '../pace.js'
+import { type Transport, type TransportEvents, Unconfirmed } from '../transport.js'
 
 /** What a session asks of its connection. */
 export interface SessionOwner {
@@ -25,7 +27,7 @@ export class Ssh2Session implements Transport {
   #exitCode: number | undefined
   #signal: string | undefined
   #refusal: Error | undefined
-  #confirmation: NodeJS.Timeout | undefined
+  #confirmation: Timer | undefined
   #hasClosed = false
   #hasEnded = false
 
@@ -57,7 +59,7 @@ export class Ssh2Session implements Transport {
 
   start(events: TransportEvents): void {
     this.#events = events
-    this.#channel.on('data', (chunk: Uint8Array) => events.onChunk(chunk))
+    readPaced(this.#channel, (chunk) => events.onChunk(chunk))
     this.#channel.stderr.on('data', (chunk: Uint8Array) => events.onStderr(chunk))
     this.#channel.on('drain', () => events.onDrain())
     if (this.#hasClosed) this.#end()
@@ -80,10 +82,11 @@ export class Ssh2Session implements Transport {
     sendSignal(this.#channel, signal.slice('SIG'.length))
     if (signal !== 'SIGKILL') return
     this.#channel.close()
-    this.#confirmation ??= setTimeout(() => {
-      this.#refusal ??= new Error(`${this.#owner.address} did not confirm that the session ended`)
+    this.#confirmation ??= new Timer(CONFIRM_MS, () => {
+      const text = `${this.#owner.address} did not confirm that the session ended: what became of it cannot be told from here`
+      this.#refusal ??= new Unconfirmed(text)
       this.#end()
-    }, CONFIRM_MS)
+    })
   }
 
   keepAlive(isWanted: boolean): void {
@@ -94,7 +97,7 @@ export class Ssh2Session implements Transport {
   #end(): void {
     if (this.#hasEnded || this.#events === undefined) return
     this.#hasEnded = true
-    clearTimeout(this.#confirmation)
+    this.#confirmation?.stop()
     this.#owner.keepAliveFor(this, false)
     const isKnown = this.#exitCode !== undefined || this.#signal !== undefined
     const error = isKnown

@@ -3,10 +3,9 @@
  * What is not about reaching the host is refused, and so is a host that ssh or a shell could take for something else.
  */
 import { existsSync } from 'node:fs'
-import { resolve } from 'node:path'
 import { XSpecError } from '../../errors.js'
 import { splitWords } from '../shell-words.js'
-import type { ResolvedHost } from './host.js'
+import { resolveHere } from '../working-directory.js'
 import { expandTilde } from './tokens.js'
 
 /** What the user asks for, before any configuration is read. */
@@ -67,13 +66,18 @@ export function parseTarget(value: string, options: { readonly configFile?: stri
 }
 
 /**
- * The target of a hop of ProxyJump (`user@host:port`), as OpenSSH runs it: under the same configuration file, with
- * nothing else of what was asked of the host behind it.
+ * The target of the last hop of ProxyJump, as OpenSSH runs it: under the same configuration file, through the hops before it
+ * whatever its own configuration says, with nothing else of what was asked of the host behind it.
+ *
+ * @param hops - Each as `user@host:port`; at least one.
  */
-export function parseHop(hop: string, host: Pick<ResolvedHost, 'sshArguments'>): SshTarget {
-  const at = host.sshArguments.lastIndexOf('-F')
-  const uri = hop.startsWith('ssh://') ? hop : `ssh://${hop}`
-  return parseTarget(uri, { configFile: at < 0 ? undefined : host.sshArguments[at + 1] })
+export function parseHops(hops: readonly string[], { configFile }: Pick<SshTarget, 'configFile'>): SshTarget {
+  const last = hops.at(-1) ?? ''
+  const before = hops.slice(0, -1)
+  const reader = new Reader(last.startsWith('ssh://') ? last : `ssh://${last}`)
+  if (configFile !== undefined) reader.option('F', configFile)
+  if (before.length > 0) reader.option('J', before.join(','))
+  return reader.read()
 }
 
 /** The words of a target without some options, each with its value if it takes one. */
@@ -163,7 +167,7 @@ class Reader {
     if (this.#configFile !== undefined)
       throw this.#error('has two configuration files', 'give one, with -F or ssh_config=')
     // No shell has seen the spec, so nobody else expands the tilde.
-    const path = name === 'none' ? name : resolve(expandTilde(name))
+    const path = name === 'none' ? name : resolveHere(expandTilde(name))
     if (path !== 'none' && !existsSync(path))
       throw this.#error(`asks for the ssh configuration ${path}`, 'there is no such file')
     this.#configFile = path

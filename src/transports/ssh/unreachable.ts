@@ -39,9 +39,29 @@ export function tcpFault(
   }
 }
 
+/** A ProxyCommand ended before a server answered. @param words - What it said of that, as `wordsOfCommand` has it. */
+export function commandFault({ hostname, port, proxyCommand }: ResolvedHost, words: string): ConnectFault {
+  const way = `the way to ${hostname} port ${port} ended before it answered${words === '' ? '' : `: ${words}`}`
+  return unreachable('connect', `${way}. Run ${JSON.stringify(proxyCommand)} by hand to see more`)
+}
+
+/** What a ProxyCommand said last; nothing when that was nothing. */
+export function wordsOfCommand({ destination }: ResolvedHost, said: string): string {
+  const last = said.trim().split('\n').at(-1)
+  return last === '' ? '' : `the ProxyCommand of ${destination} said ${JSON.stringify(last)}`
+}
+
 /** A host that is not reached. @param message - What happened, where, and what to do. */
 export function unreachable(phase: Phase, message: string): ConnectFault {
   return new ConnectFault(phase, message, (full) => new HostNotFoundError(full, { phase }))
+}
+
+/** A host is there, and ssh2 has none of its algorithms of some kind. Nobody has tried to log in. */
+export class NoCommonAlgorithm extends ConnectFault {
+  constructor({ hostname, port }: ResolvedHost, { message: detail }: Error) {
+    const message = `${hostname} port ${port} and ssh2 have no algorithm in common (${detail}). Try //engine=openssh`
+    super('host key', message, (full) => new HostNotFoundError(full, { phase: 'host key' }))
+  }
 }
 
 /** Somebody is there, and says something that is not SSH. */

@@ -4,6 +4,8 @@
  */
 import { HostNotFoundError, XSpecError } from '../../errors.js'
 import { ConnectFault } from '../connecting.js'
+import { quoteWord } from '../shell-words.js'
+import { workingDirectory } from '../working-directory.js'
 import { runProgram } from './program.js'
 import { SharedAnswers } from './shared-answers.js'
 import { parseTarget, type SshTarget } from './target.js'
@@ -28,7 +30,7 @@ export async function vagrantTarget(name: string, options: VagrantOptions = {}):
       `"${name}" is no name of a Vagrant machine: write vagrant_ssh=NAME as "vagrant status" lists it`,
     )
   }
-  const key = JSON.stringify([name, process.cwd(), process.env])
+  const key = JSON.stringify([name, workingDirectory(), process.env])
   const config = await answers.get(key, (signal) => sshConfigOf(name, signal), options.signal)
   const lines = config.split(/\r?\n/).map((line) => line.replaceAll('\t', ' ').trim())
   const [host, ...settings] = lines.filter((line) => line !== '' && !line.startsWith('#'))
@@ -36,9 +38,9 @@ export async function vagrantTarget(name: string, options: VagrantOptions = {}):
   const [, destination] = /^Host\s+"?([^\s"]+)/i.exec(host ?? '') ?? []
   if (destination === undefined)
     throw fault(`"vagrant ssh-config ${name}" printed no settings. Look at "vagrant status"`)
-  const words = settings.map((line) => `-o ${quote(line)}`).join(' ')
+  const words = settings.map((line) => `-o ${quoteWord(line)}`).join(' ')
   // Like `vagrant ssh`, which leaves the user's own configuration out.
-  return parseTarget(`${words} -- ${quote(destination)}`, { configFile: options.configFile ?? 'none' })
+  return parseTarget(`${words} -- ${quoteWord(destination)}`, { configFile: options.configFile ?? 'none' })
 }
 
 const answers = new SharedAnswers<string>()
@@ -50,11 +52,6 @@ async function sshConfigOf(name: string, signal: AbortSignal): Promise<string> {
   if (exitCode === 0) return stdout
   const said = stderr.trim().split('\n').slice(-3).join(' ')
   throw fault(`"vagrant ssh-config ${name}" exited with code ${exitCode}: "${said}". Run "vagrant up ${name}" first`)
-}
-
-/** One word of a spec, whatever is in it. */
-function quote(text: string): string {
-  return `'${text.replaceAll("'", "'\\''")}'`
 }
 
 function fault(message: string): ConnectFault {

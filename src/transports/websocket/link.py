@@ -12,26 +12,25 @@ import sys
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 READ_BYTES = 65536
-LONG = 16384  # from here on header and payload are written one after the other rather than joined
-
-
-class Control(bytes):
-    """A frame that is complete as it is."""
+LONG = 16384  # bytes, from which on a table is faster than one number (xor)
 
 
 class Link(object):
     """What a worker reads from and writes to."""
 
     worker = None
-    ahead = b''  # what came together with the bootstrap
+    ahead = b''    # what came together with the bootstrap
+    headed = None  # gives bytes behind a header of this link's
 
     def attach(self, worker):
-        """The worker speaks through this from now on."""
+        """The worker speaks through this from now on, by what it keeps of `os` and `select`: user code may patch those."""
+        global os, select
+        os, select = sys.modules['_tendril'].os, sys.modules['_tendril'].select
         os.close(worker.fd_in)
         self.worker, worker.fd_in = worker, self.fd_in
         worker.hang_up = lambda: hang_up(worker.fd_in)
         worker.receive, worker.transmit = self.receive_ahead if self.ahead else self.receive, self.transmit
-        worker.write_long = lambda header, payload: self.transmit(worker.fd_out, header, payload)
+        worker.headed = self.headed
 
     def receive_ahead(self, fd, size):
         self.worker.receive = self.receive
@@ -47,10 +46,7 @@ class Plain(Link):
     def receive(self, fd, size):
         return os.read(self.fd_in, size)
 
-    def transmit(self, fd, data, more=b''):
-        write_all(fd, data)
-        write_all(fd, more)
-        return len(data) + len(more)
+    transmit = staticmethod(os.write)
 
 
 class Encrypted(Link):
@@ -78,23 +74,21 @@ class Encrypted(Link):
             except self.waits:
                 return None
 
-    def transmit(self, fd, data, more=b''):
-        left = memoryview(bytes(data) + bytes(more) if more else data)
-        while left:
+    def transmit(self, fd, data):
+        while True:
             try:
                 with self.turn:
-                    left = left[self.stream.send(left):]
+                    return self.stream.send(data)
             except self.waits as e:
                 is_reading = isinstance(e, self.reading)
                 select.select([self.fd_in] if is_reading else [], [] if is_reading else [self.fd_in], [])
-        return len(data) + len(more)
 
 
 class WebSocket(Link):
     """Has the worker read payloads, whatever frames they come in, and write each piece as a message."""
 
     def __init__(self, below, masks):
-        self.below = below
+        self.below, self.transmit = below, below.transmit
         self.fd_in = below.fd_in
         self.masks = masks   # as a client must: with a key of zeros, which changes nothing
         self.head = b''      # the beginning of a frame whose header is not complete
@@ -167,12 +161,26 @@ class WebSocket(Link):
 
     def post(self, opcode, payload):
         """Before any other frame, and never in the middle of one."""
-        frame = Control(self.header(opcode, len(payload)) + payload)
+        frame = self.header(opcode, len(payload)) + payload
         if self.worker is None:
-            self.transmit(1, frame)
+            self.write(1, frame)
         else:
-            self.worker.control.append(frame)
-            self.worker.flush_control()
+            self.worker.outgoing.post((frame, []))
+
+    def write(self, fd, data):
+        """All of it, while there is no worker that could."""
+        data = memoryview(data)
+        while data:
+            try:
+                data = data[self.transmit(fd, data):]
+            except EnvironmentError as e:
+                if e.errno not in (errno.EAGAIN, errno.EINTR):
+                    raise
+                select.select([], [fd], [])
+
+    def headed(self, data, more):
+        """Bytes as a message has them, which goes on with `more` bytes."""
+        return self.header(BINARY, len(data) + more) + data
 
     def header(self, opcode, size):
         mask = 128 if self.masks else 0
@@ -184,18 +192,6 @@ class WebSocket(Link):
             head = struct.pack('>BBQ', 128 | opcode, mask | 127, size)
         return head + b'\0\0\0\0' if self.masks else head
 
-    def transmit(self, fd, data, more=b''):
-        """Writes a message, whole. Gives what its pieces have of bytes, as if they had been written as they are."""
-        size = len(data) + len(more)
-        head = b'' if type(data) is Control else self.header(BINARY, size)
-        if size < LONG:
-            self.below.transmit(fd, head + bytes(data) + bytes(more))
-        elif more:
-            self.below.transmit(fd, head + bytes(data), more)
-        else:
-            self.below.transmit(fd, head, data)
-        return size
-
 
 def hang_up(fd):
     """For whoever finds the worker gone: over a network nobody else tells the controller, and what the worker forked may hold the connection open."""
@@ -204,17 +200,6 @@ def hang_up(fd):
         stream.shutdown(socket.SHUT_RDWR)
     except EnvironmentError:
         pass  # the controller was faster
-
-
-def write_all(fd, data):
-    data = memoryview(data)
-    while data:
-        try:
-            data = data[os.write(fd, data):]
-        except EnvironmentError as e:
-            if e.errno not in (errno.EAGAIN, errno.EINTR):
-                raise IOError(e.errno, 'cannot send (the gateway is gone): %s' % e)  # what tasks expect, on Python 2 too
-            select.select([], [fd], [])
 
 
 def xor(data, key):

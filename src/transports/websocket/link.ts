@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readWorkerFile } from '../worker-file.js'
 
 /** What a connection has above plain bytes, at the worker's end: TLS that the worker speaks itself, and the side of a WebSocket that it is. */
 export type LinkLayers = readonly ('tls' | 'server' | 'client')[]
@@ -10,7 +10,7 @@ export type LinkLayers = readonly ('tls' | 'server' | 'client')[]
  * @param bootstrapBytes - How much the loader will read.
  */
 export function linkLine(bootstrapBytes: number, layers: LinkLayers): string {
-  source ??= readFileSync(new URL('./link.py', import.meta.url), 'utf8')
+  source ??= readWorkerFile(new URL('./link.py', import.meta.url))
   // A literal of JSON is one of Python, too; the empty entry of sys.path goes for the reason that the loader line has.
   return [
     'import sys',

@@ -1,6 +1,7 @@
 /** A WebSocket as a stream of bytes: each write is a message; how what arrives was cut into messages means nothing. */
 import type { Duplex } from 'node:stream'
 import type { createWebSocketStream, WebSocket } from 'ws'
+import { Timer } from '../../timer.js'
 
 /** The other side broke a rule while the WebSocket was open. */
 export class MessageFault extends Error {}
@@ -53,13 +54,13 @@ export function streamOf(socket: WebSocket, connection: Duplex, make: typeof cre
 /** Proxies drop connections that are idle, and a peer that is gone says nothing. */
 function keepOpen(socket: WebSocket, duplex: Duplex): void {
   let unanswered = 0
-  const timer = setInterval(() => {
+  const timer = new Timer(PING_MS, () => {
+    timer.restart()
     if (unanswered++ < MAX_UNANSWERED) return socket.ping()
     duplex.destroy(new MessageFault(`the other side has not answered for ${(unanswered * PING_MS) / 1000} s`))
-  }, PING_MS)
-  timer.unref()
+  }).unref()
   socket.on('pong', () => {
     unanswered = 0
   })
-  socket.once('close', () => clearInterval(timer))
+  socket.once('close', () => timer.stop())
 }

@@ -20,8 +20,9 @@ export class RawClient implements Disposable {
     this.#closed = new Promise((resolve) => void socket.once('close', resolve))
   }
 
-  static async connect(port: number, host = '127.0.0.1'): Promise<RawClient> {
-    const socket = createConnection({ port, host })
+  /** @param localAddress - Where it comes from. */
+  static async connect(port: number, host = '127.0.0.1', localAddress?: string): Promise<RawClient> {
+    const socket = createConnection({ port, host, ...(localAddress === undefined ? {} : { localAddress }) })
     await once(socket, 'connect')
     return new RawClient(socket)
   }

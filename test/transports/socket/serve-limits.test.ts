@@ -2,17 +2,18 @@
 import { spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { networkInterfaces, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
-import { Group, socketServerFile } from '../../../src/index.js'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { Group, makeGateway, socketServerFile } from '../../../src/index.js'
 import { answerOf } from '../../../src/transports/socket/handshake.js'
 import { tendril } from '../../cli/command.js'
 import { anyInterpreter, findInterpreter } from '../../interpreters.js'
-import { Mark, notGoneWithin } from '../../processes.js'
+import { Mark, thoseThatStay } from '../../processes.js'
 import { titled } from '../../testbeds/needs.js'
 import { startSocketServer } from '../../testbeds/socket-server.js'
+import { eventually, until } from '../../waiting.js'
 import { hello, RawClient } from './raw-client.js'
 
 const python = anyInterpreter().command
@@ -36,23 +37,23 @@ describe('the socket server', () => {
   it('gives a handshake its time, however slowly it comes', async () => {
     await using server = await startSocketServer({ args: ['--handshake-timeout', '0.5'] })
     using client = await RawClient.connect(server.port)
-    const began = performance.now()
     let said = 0
+    // One whose time began anew with each byte would listen for as long as they come.
     const timer = setInterval(() => client.say(hello[said++] ?? '0'), 50)
     expect(await client.rest()).toBe('TENDRIL 1 refused\n')
     clearInterval(timer)
-    expect(performance.now() - began).toBeLessThan(3000)
     expect(server.workers()).toEqual([])
   })
 
-  it('refuses an address after five wrong proofs, also with the token, and takes it again after a while', async () => {
-    await using server = await startSocketServer({ args: ['--penalty', '1'] })
-    for (let failed = 0; failed < 5; failed++) {
-      expect(await attempt(server.port, 'no-token-of-this-server')).toBe('TENDRIL 1 refused')
-    }
-    expect(await attempt(server.port, server.token)).toBe('TENDRIL 1 refused')
-    await vi.waitFor(() => expect(server.log()).toContain('failed too often'))
-    await vi.waitFor(async () => expect(await attempt(server.port, server.token)).toBe('TENDRIL 1 ok'), 5000)
+  it('keeps nobody out for wrong proofs, however many, and is in no hurry to answer them', async () => {
+    await using server = await startSocketServer({ args: ['--penalty', '100', '--max-strangers', '20'] })
+    const guessers = await Promise.all(Array.from({ length: 20 }, () => RawClient.connect(server.port)))
+    for (const guesser of guessers)
+      guesser.say(answerOf('no-token-of-this-server', (await guesser.greet()).nonces, request))
+    expect(await attempt(server.port, server.token)).toBe('TENDRIL 1 ok')
+    await eventually(() => expect(server.log().match(/its proof is wrong/g)).toHaveLength(20))
+    expect(await Promise.any(guessers.map((guesser) => guesser.rest()))).toBe('') // it made room, and was answered by nobody
+    for (const guesser of guessers) guesser.socket.destroy()
   })
 
   it('takes nobody for guessing who only looks whether the port is open', async () => {
@@ -70,27 +71,54 @@ describe('the socket server', () => {
     await using group = new Group()
     const [first] = [await group.makeGateway(server.spec), await group.makeGateway(server.spec)]
     await expect(group.makeGateway(server.spec)).rejects.toMatchObject({ code: 'ERR_AUTHENTICATION' })
-    await vi.waitFor(() => expect(server.log()).toContain('there are 2 connections already'))
+    await eventually(() => expect(server.log()).toContain('there are 2 connections already'))
     await first.terminate()
-    await vi.waitFor(() => expect(server.workers()).toHaveLength(1))
+    await eventually(() => expect(server.workers()).toHaveLength(1))
     const gateway = await group.makeGateway(server.spec)
     expect(await gateway.remoteExec('channel.send(1)').receive()).toBe(1)
   })
 
-  it('lets nobody be kept out by those who connect and say nothing', async () => {
-    await using server = await startSocketServer()
-    const silent = await Promise.all(Array.from({ length: 100 }, () => RawClient.connect(server.port)))
-    await using group = new Group()
-    const gateway = await group.makeGateway(`${server.spec}//timeout=8s`)
-    expect(await gateway.remoteExec('channel.send(1)').receive()).toBe(1)
-    for (const client of silent) client.socket.destroy()
+  it.each(['', 'GET / HTTP/1.1\r\nX: ', 'TENDRIL 1 0'])(
+    'lets nobody be kept out by those who say %j and no more',
+    async (said) => {
+      await using server = await startSocketServer({ args: ['--handshake-timeout', '100', '--max-strangers', '8'] })
+      const hosts = ['127.0.0.1', '127.0.0.2', '127.0.0.3']
+      const silent = await Promise.all(
+        Array.from({ length: 40 }, (_, i) => RawClient.connect(server.port, '127.0.0.1', hosts[i % hosts.length])),
+      )
+      for (const client of silent) client.say(said)
+      await using group = new Group()
+      const gateway = await group.makeGateway(`${server.spec}//timeout=60s`)
+      expect(await gateway.remoteExec('channel.send(1)').receive()).toBe(1)
+      for (const client of silent.slice(0, 20)) await client.rest()
+      for (const client of silent) client.socket.destroy()
+    },
+  )
+
+  it('takes a browser from no page that nobody named', async () => {
+    await using server = await startSocketServer({ args: ['--origin', 'https://good.example'] })
+    const fields =
+      'Host: x\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=='
+    for (const [origin, answer] of [
+      ['http://evil.example', '403 Forbidden'],
+      ['null', '403 Forbidden'],
+      ['https://good.example', '101 Switching Protocols'],
+    ]) {
+      using client = await RawClient.connect(server.port)
+      client.say(`GET / HTTP/1.1\r\n${fields}\r\nOrigin: ${origin}\r\n\r\n`)
+      expect(await client.line()).toBe(`HTTP/1.1 ${answer}\r`)
+    }
+    await eventually(() => expect(server.log()).toContain('http://evil.example'))
   })
 
   it('keeps nothing of connections that are over, however they ended', async () => {
     await using server = await startSocketServer({ args: ['--penalty', '0'] })
     await using group = new Group()
     const held = (what: 'fd' | 'task'): number => readdirSync(`/proc/${server.pid}/${what}`).length
-    const [files, threads] = [held('fd'), held('task')]
+    // It has all that it opens for itself once it has answered somebody, and nothing of theirs once their thread is over.
+    await attempt(server.port, 'no-token-of-this-server')
+    await until(() => held('task') === 1)
+    const files = held('fd')
     for (let round = 0; round < 20; round++) {
       const clients = await Promise.all(Array.from({ length: 5 }, () => RawClient.connect(server.port)))
       for (const [index, { socket }] of clients.entries()) {
@@ -102,7 +130,7 @@ describe('the socket server', () => {
       for (const client of clients) await client.rest()
       await (await group.makeGateway(server.spec)).terminate()
     }
-    await vi.waitFor(() => expect({ files: held('fd'), threads: held('task') }).toEqual({ files, threads }), 5000)
+    await eventually(() => expect({ files: held('fd'), threads: held('task') }).toEqual({ files, threads: 1 }))
     expect(server.log()).not.toContain('Traceback')
   })
 
@@ -138,7 +166,7 @@ describe.each(pythons)('the end of a server on $name', ({ command }) => {
     const exited = once(server.child, 'exit')
     server.child.kill('SIGTERM')
     expect(await exited).toEqual([0, null])
-    expect(await notGoneWithin(1000, mark.pids)).toEqual([])
+    expect(await thoseThatStay(mark.pids)).toEqual([])
     for (const gateway of gateways) expect((await gateway.closed).reason).not.toBe('terminated')
     for (const channel of started) await expect(channel.receive()).rejects.toMatchObject({ code: 'ERR_GATEWAY_CLOSED' })
     for (const client of pending) client.socket.destroy()
@@ -155,9 +183,9 @@ describe.each(pythons)('the end of a server on $name', ({ command }) => {
     const { pid } = await gateway.info()
     expect(await gateway.remoteExec('channel.send(1)').receive()).toBe(1)
     const channel = gateway.remoteExec('channel.receive()')
-    expect((await gateway.terminate()).killed).toEqual([])
+    expect((await gateway.terminate({ timeout: Infinity })).killed).toEqual([])
     await expect(channel.receive()).rejects.toThrow()
-    expect(await notGoneWithin(2000, () => [pid])).toEqual([])
+    expect(await thoseThatStay(() => [pid])).toEqual([])
   })
 })
 
@@ -184,7 +212,7 @@ describe('the start of a server', () => {
   }
   const start = (args: readonly string[], env: Readonly<Record<string, string>> = {}) => {
     const variables = { ...process.env, HOME: folder, XDG_CONFIG_HOME: '', TENDRIL_TOKEN: '', ...env }
-    return spawnSync(python, [socketServerFile, ...args], { encoding: 'utf8', env: variables, timeout: 10_000 })
+    return spawnSync(python, [socketServerFile, ...args], { encoding: 'utf8', env: variables, timeout: 60_000 })
   }
 
   const faults: readonly [string, () => [args: string[], env?: Record<string, string>], string][] = [
@@ -207,6 +235,14 @@ describe('the start of a server', () => {
     ['no openssl', () => [['--tls'], { PATH: folder }], 'install openssl, or name a certificate'],
     ['a folder that cannot be made', () => [[], { XDG_CONFIG_HOME: file('plain', '') }], 'cannot make'],
   ]
+
+  const notRoot = process.geteuid?.() === 0 ? undefined : 'only root can give a file away'
+  it.skipIf(notRoot)(titled('takes no token of another user', notRoot), async () => {
+    const path = file('foreign', 'x'.repeat(30))
+    chownSync(path, 65534, 65534)
+    expect(start(['--token-file', path]).stderr).toMatch(/^tendril serve: [^\n]+ belongs to another user[^\n]+\n$/)
+    await expect(makeGateway(`socket=127.0.0.1:1//token_file=${path}`)).rejects.toThrow(/belongs to another user/)
+  })
 
   it.each(faults)('fails in one line with %s', (_, prepare, says) => {
     const { status, stdout, stderr } = start(...prepare())

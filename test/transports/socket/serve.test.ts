@@ -4,14 +4,11 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { Group } from '../../../src/index.js'
 import { answerOf, proof, type StartRequest } from '../../../src/transports/socket/handshake.js'
-import { findInterpreter, interpreters } from '../../interpreters.js'
+import { findInterpreter, newestInterpreter } from '../../interpreters.js'
 import { type SocketServer, startSocketServer } from '../../testbeds/socket-server.js'
 import { hello, nonce, RawClient } from './raw-client.js'
 
-const newest = interpreters()
-  .filter(({ name }) => name.startsWith('CPython'))
-  .at(-1)
-const pythons = [findInterpreter('CPython 2.7'), findInterpreter('CPython 3.6'), newest].filter(
+const pythons = [findInterpreter('CPython 2.7'), findInterpreter('CPython 3.6'), newestInterpreter()].filter(
   (each) => each !== undefined,
 )
 

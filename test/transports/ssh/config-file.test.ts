@@ -1,6 +1,7 @@
 // Without ssh we read its files ourselves: the same files, asked of the real ssh, say whether we read them right.
 import { userInfo } from 'node:os'
 import { afterEach, describe, expect, it, vi } from 'vitest'
+import { kexAlgorithms } from '../../../src/transports/ssh/algorithms.js'
 import type { ResolvedHost } from '../../../src/transports/ssh/host.js'
 import { byFiles, bySsh, makeScratch, missingTool } from './scratch.js'
 
@@ -81,16 +82,35 @@ UserKnownHostsFile ~/kh %d/%k "/a b/%h" \${KEYS}/kh
       '-i /nowhere web1',
     ],
   },
+  environment: {
+    config: `
+Host a
+  SendEnv -KEYS NOT_*
+Host b
+  SendEnv SSH_* "KEYS"
+  SetEnv KEYS=mine
+  SetEnv NEVER=1
+Host c
+  SendEnv KEY* SSH_AUTH_SOCK -KEY?
+Host f
+  SetEnv "A=x y" B=z=1
+Host g
+  SetEnv   "A=1"   'B=2 "3"' C="" # comment
+Host h
+  setenv=A=a#b B="a \\"q\\" b" A=2 C=\\x\\ y "D=\\\\"
+`,
+    words: ['a', 'b', 'c', 'f', 'g', 'h', '-o SendEnv=KEYS d', '-o SendEnv=KEYS a', 'e'],
+  },
   proxies: {
     config: `
 Host a
   ProxyCommand nc %h %p
 Host b
   ProxyCommand none
-Host c
+Host c x* z
   ProxyJump none
-Host *
-  ProxyJump u@x:22,ssh://y
+Host !y *
+  ProxyJump %r@x-%n-%h-%p:22,u-%%@x:22,ssh://y
 `,
     words: ['a', 'b', 'c', 'd', '-J z d', '-o ProxyCommand=none d'],
   },
@@ -129,8 +149,17 @@ Host d
 }
 
 /** Without what only ssh knows: its own lists of algorithms. */
-function comparable(host: ResolvedHost): Partial<ResolvedHost> {
-  return { ...host, kexAlgorithms: [], ciphers: [], macs: [], hostKeyAlgorithms: [] }
+function comparable(host: ResolvedHost): ResolvedHost {
+  const jumpHost = host.jumpHost && comparable(host.jumpHost)
+  return {
+    ...host,
+    jumpHost,
+    kexAlgorithms: [],
+    ciphers: [],
+    macs: [],
+    hostKeyAlgorithms: [],
+    pubkeyAcceptedAlgorithms: [],
+  }
 }
 
 afterEach(() => {
@@ -159,12 +188,20 @@ describe('settingsFromFiles', () => {
     expect((await byFiles('web1', path)).port).toBe(22)
   })
 
-  it('takes lists of algorithms that are whole, and none that change a list it does not know', async () => {
-    const path = scratch.write(
-      'algorithms',
-      'Ciphers aes128-ctr,aes256-ctr\nKexAlgorithms +diffie-hellman-group1-sha1\n',
-    )
-    expect(await byFiles('web1', path)).toMatchObject({ ciphers: ['aes128-ctr', 'aes256-ctr'], kexAlgorithms: [] })
+  it('takes lists of algorithms that are whole, and those that change what we offer', async () => {
+    const lines = [
+      'Ciphers aes128-ctr,aes256-ctr',
+      'KexAlgorithms +diffie-hellman-group1-sha1,curve25519-sha256',
+      'MACs -hmac-sha1*,hmac-sha2-5*',
+      'HostKeyAlgorithms ^ssh-rsa,rsa-sha2-256',
+    ]
+    const host = await byFiles('web1', scratch.write('algorithms', `${lines.join('\n')}\n`))
+    expect(host).toMatchObject({
+      ciphers: ['aes128-ctr', 'aes256-ctr'],
+      kexAlgorithms: [...kexAlgorithms.usual, 'diffie-hellman-group1-sha1'],
+      macs: ['hmac-sha2-256-etm@openssh.com', 'hmac-sha2-256'],
+    })
+    expect(host.hostKeyAlgorithms.slice(0, 3)).toEqual(['ssh-rsa', 'rsa-sha2-256', 'ssh-ed25519'])
   })
 
   it.each([

@@ -1,14 +1,18 @@
 // What leads to a host: a TCP connection, a ProxyCommand, hosts to jump through. The servers are ssh2's own.
 import { readFileSync, writeFileSync } from 'node:fs'
-import { describe, expect, it, vi } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { Phase } from '../../../src/errors.js'
 import { ConnectFault } from '../../../src/transports/connecting.js'
 import type { SshConnection } from '../../../src/transports/ssh/connection.js'
 import type { ResolvedHost } from '../../../src/transports/ssh/host.js'
+import { opensshEngine } from '../../../src/transports/ssh/openssh-engine.js'
 import { ssh2Engine } from '../../../src/transports/ssh/ssh2-engine.js'
-import { notGoneWithin } from '../../processes.js'
+import { errorOf } from '../../failing.js'
+import { thoseThatStay } from '../../processes.js'
+import { titled } from '../../testbeds/needs.js'
 import { childrenOf } from '../../testbeds/server.js'
 import { type Ssh2Server, startSsh2Server } from '../../testbeds/ssh2-server.js'
+import { eventually } from '../../waiting.js'
 import { byFiles, bySsh, makeScratch, missingTool } from './scratch.js'
 import { Traveller } from './traveller.js'
 
@@ -69,14 +73,14 @@ async function expectOutput(connection: SshConnection, text: string): Promise<vo
 }
 
 async function expectFault(opening: Promise<unknown>, phase: Phase, ...says: (string | RegExp)[]): Promise<void> {
-  const fault = await opening.catch((error: unknown) => error)
+  const fault = await errorOf(opening)
   if (!(fault instanceof ConnectFault)) throw new Error('it is no fault of the way', { cause: fault })
   expect(fault.phase, fault.message).toBe(phase)
   for (const text of says) expect(fault.message).toMatch(text)
 }
 
 async function expectNoneOpen(...servers: Ssh2Server[]): Promise<void> {
-  await vi.waitFor(() => expect(servers.map((server) => server.open())).toEqual(servers.map(() => 0)))
+  await eventually(() => expect(servers.map((server) => server.open())).toEqual(servers.map(() => 0)))
 }
 
 describe('a host without a proxy', () => {
@@ -106,7 +110,7 @@ describe('a ProxyCommand', () => {
     expect(ours()).toHaveLength(1)
     await expectOutput(connection, 'through a command')
     await connection.close()
-    expect(await notGoneWithin(2000, ours)).toEqual([])
+    expect(await thoseThatStay(ours)).toEqual([])
     await expectNoneOpen(server)
   })
 
@@ -121,19 +125,25 @@ describe('a ProxyCommand', () => {
     await traveller.reaches('authenticate')
     traveller.giveUp()
     await refused
-    expect(await notGoneWithin(2000, () => childrenOf(process.pid).filter((pid) => !before.includes(pid)))).toEqual([])
+    expect(await thoseThatStay(() => childrenOf(process.pid).filter((pid) => !before.includes(pid)))).toEqual([])
     await expectNoneOpen(server)
   })
 
-  it.each([
-    ['cannot be run', 'ProxyCommand /nowhere/relay %h', /relay/],
-    ['gives up', "ProxyCommand sh -c 'echo gateway is down >&2; exit 1'", /said "gateway is down"/],
-  ])('that %s is quoted', async (_, command, words) => {
-    await using server = await startSsh2Server()
-    const host = await byFiles('web', configOf({ web: server }, { web: command }))
-    const traveller = new Traveller()
-    await expectFault(connectTo(host, traveller), 'connect', 'ProxyCommand', words)
-    expect(traveller.told).toEqual([expect.stringMatching(/^connect: ProxyCommand /)])
+  describe.each([
+    { engine: ssh2Engine, missing: undefined },
+    { engine: opensshEngine, missing: noSsh },
+  ])('and the engine $engine.name', ({ engine, missing }) => {
+    it.skipIf(missing).each([
+      ['cannot be run', '/nowhere/relay %h', /ProxyCommand of web said ".*relay.*Run "\/nowhere\/relay /],
+      ['gives up', "sh -c 'echo gateway is down >&2; exit 1'", /said "gateway is down"\. Run "sh -c /],
+      ['goes away', 'false', /ended before it answered\. Run "false" by hand/],
+    ])(titled('that %s is quoted', missing), async (_, command, words) => {
+      await using server = await startSsh2Server()
+      const host = await byFiles('web', configOf({ web: server }, { web: `ProxyCommand ${command}` }))
+      const traveller = new Traveller()
+      await expectFault(engine.connect(host, traveller), 'connect', 'the way to 127.', words)
+      expect(traveller.told).toEqual([expect.stringMatching(/^connect: ProxyCommand /)])
+    })
   })
 
   it('that breaks off is quoted by who used it', async () => {
@@ -143,7 +153,7 @@ describe('a ProxyCommand', () => {
     const connection = await connectTo(await byFiles('web', configOf({ web: server }, { web: command })))
     server.cut()
     expect((await connection.closed)?.message).toMatch(/closed the connection.*the ProxyCommand of web said "bye"/)
-    expect(await notGoneWithin(2000, () => [Number(readFileSync(pidFile, 'utf8'))])).toEqual([])
+    expect(await thoseThatStay(() => [Number(readFileSync(pidFile, 'utf8'))])).toEqual([])
   })
 })
 
@@ -214,7 +224,7 @@ describe.skipIf(noSsh !== undefined)(`ProxyJump${noSsh === undefined ? '' : ` ($
     const traveller = new Traveller()
     const host = await bySsh('target', configOf({ jump, target }, { target: 'ProxyJump jump' }))
     const refused = expect(connectTo(host, traveller)).rejects.toThrow('enough')
-    await vi.waitFor(() => expect(jump.forwards).toHaveLength(1))
+    await eventually(() => expect(jump.forwards).toHaveLength(1))
     traveller.giveUp()
     await refused
     await expectNoneOpen(jump)
@@ -235,7 +245,7 @@ describe.skipIf(noSsh !== undefined)(`ProxyJump${noSsh === undefined ? '' : ` ($
     await using one = await startSsh2Server()
     await using other = await startSsh2Server()
     const config = configOf({ one, other }, { one: 'ProxyJump other', other: 'ProxyJump one' })
-    await expectFault(connectTo(await bySsh('one', config)), 'connect', /ProxyJump of (one|other) leads in a circle/)
+    await expectFault(bySsh('one', config), 'resolve', /ProxyJump of (one|other) leads in a circle/)
     expect([one.connections(), other.connections()]).toEqual([0, 0])
   })
 })

@@ -6,6 +6,7 @@ import { ConnectFault } from '../../../src/transports/connecting.js'
 import type { HostKeyChecking, ResolvedHost } from '../../../src/transports/ssh/host.js'
 import { admitHostKey } from '../../../src/transports/ssh/host-key-policy.js'
 import { fingerprint } from '../../../src/transports/ssh/known-hosts.js'
+import { errorOf } from '../../failing.js'
 import { byFiles, makeKey, makeScratch, missingTool } from './scratch.js'
 
 const scratch = makeScratch()
@@ -31,7 +32,7 @@ async function hostKnownBy(
 }
 
 async function refusalOf(host: ResolvedHost): Promise<HostKeyError> {
-  const fault = await admitHostKey(host, key).catch((error: unknown) => error)
+  const fault = await errorOf(admitHostKey(host, key))
   if (!(fault instanceof ConnectFault)) throw new Error(`not refused: ${String(fault)}`)
   const error = fault.errorFor('gw0 (ssh=web1)')
   if (!(error instanceof HostKeyError)) throw new Error(`not about a host key: ${String(error)}`)

@@ -69,8 +69,9 @@ describe('matchesPattern', () => {
   })
 
   it('is not slowed down by many stars', () => {
-    const start = performance.now()
+    // Whoever tries each star with each place takes days for it; what others compute meanwhile is not counted.
+    const start = process.cpuUsage()
     expect(matchesPattern('a'.repeat(60), `${'*a'.repeat(20)}*b`)).toBe(false)
-    expect(performance.now() - start).toBeLessThan(1000)
+    expect(process.cpuUsage(start).user / 1000).toBeLessThan(1000)
   })
 })

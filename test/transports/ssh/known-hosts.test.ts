@@ -1,15 +1,17 @@
 // Host keys are judged as OpenSSH judges them: its own client, against a real sshd, says what a verdict must be.
-import { existsSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs'
+import { mkdirSync, readFileSync, symlinkSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { checkHostKey, fingerprint, type KnownName, knownKeyTypes } from '../../../src/transports/ssh/known-hosts.js'
 import { isCi } from '../../interpreters.js'
+import { findProgram, titled } from '../../testbeds/needs.js'
 import { makeKey, makeScratch, missingTool, run } from './scratch.js'
 
 const scratch = makeScratch()
-const sshd = '/usr/sbin/sshd'
-const noSshd = isCi || existsSync(sshd) ? undefined : `there is no ${sshd} here`
+const sshd = findProgram('sshd')
+const noSshd = isCi || sshd !== undefined ? undefined : 'there is no sshd here'
 const noKeygen = missingTool('ssh-keygen')
+const without = noKeygen ?? missingTool('ssh') ?? noSshd
 
 type Kind = 'ed25519' | 'rsa' | 'ecdsa'
 type Key = ReturnType<typeof makeKey>
@@ -184,7 +186,7 @@ const cases: Readonly<Record<string, Case>> = {
   },
 }
 
-describe.skipIf(noSshd !== undefined)(`checkHostKey${noSshd === undefined ? '' : ` (${noSshd})`}`, () => {
+describe.skipIf(without !== undefined)(titled('checkHostKey', without), () => {
   it.concurrent.each(Object.entries(cases))(
     'says what OpenSSH says where the files have %s',
     async (name, { lines, more = {}, shows = 'ed25519', verdict }) => {
@@ -199,7 +201,7 @@ describe.skipIf(noSshd !== undefined)(`checkHostKey${noSshd === undefined ? '' :
   )
 })
 
-describe.skipIf(noKeygen !== undefined)(`known_hosts files${noKeygen === undefined ? '' : ` (${noKeygen})`}`, () => {
+describe.skipIf(noKeygen !== undefined)(titled('known_hosts files', noKeygen), () => {
   it('may be hashed by ssh-keygen -H', async () => {
     const host = hostKnownBy(`host ${keys.ed25519.text}\n[host]:2222 ${keys.rsa.text}\nother ${keys.other.text}\n`)
     const { code } = await run('ssh-keygen', ['-H', '-f', host.userKnownHostsFiles[0] ?? ''])

@@ -9,7 +9,7 @@ import { describe, expect, it } from 'vitest'
 import { Group, type Question } from '../../../src/index.js'
 import { OpensshControl } from '../../../src/transports/ssh/openssh-control.js'
 import { anyInterpreter } from '../../interpreters.js'
-import { isGone, notGoneWithin } from '../../processes.js'
+import { isGone, thoseThatStay } from '../../processes.js'
 import { makeKey } from '../../testbeds/keys.js'
 import { noSshd, titled } from '../../testbeds/needs.js'
 import { type Sshd, startSshd } from '../../testbeds/sshd.js'
@@ -148,8 +148,8 @@ describe.skipIf(noSshd)(titled('the openssh engine', noSshd), () => {
     const masters = mastersOf(sshd)
     expect(masters).toHaveLength(1)
     child.kill('SIGKILL')
-    expect(await notGoneWithin(4000, () => masters)).toEqual([])
-    expect(await notGoneWithin(2000, sshd.server.workers)).toEqual([])
+    expect(await thoseThatStay(() => masters)).toEqual([])
+    expect(await thoseThatStay(sshd.server.workers)).toEqual([])
   })
 
   it('does not keep a process that is done', async () => {
@@ -160,9 +160,7 @@ describe.skipIf(noSshd)(titled('the openssh engine', noSshd), () => {
       console.log(await gateway.remoteExec('channel.send(1)').receive())
       await gateway.terminate()`
     const args = ['--input-type=module', '-e', source, `${sshd.spec}//engine=openssh//${python}`]
-    const began = performance.now()
-    expect(execFileSync(process.execPath, args, { encoding: 'utf8' })).toBe('1\n')
-    expect(performance.now() - began).toBeLessThan(15_000)
+    expect(execFileSync(process.execPath, args, { encoding: 'utf8', timeout: 50_000 })).toBe('1\n')
   })
 })
 

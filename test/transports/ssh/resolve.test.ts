@@ -7,7 +7,8 @@ import { HostNotFoundError } from '../../../src/errors.js'
 import { ConnectFault } from '../../../src/transports/connecting.js'
 import { resolveHost } from '../../../src/transports/ssh/resolve.js'
 import { parseTarget } from '../../../src/transports/ssh/target.js'
-import { isGone, notGoneWithin } from '../../processes.js'
+import { errorOf } from '../../failing.js'
+import { isGone, thoseThatStay } from '../../processes.js'
 import { bySsh, makeKey, makeScratch, missingTool } from './scratch.js'
 
 const scratch = makeScratch()
@@ -21,10 +22,7 @@ function resolved(words: string, ...lines: string[]) {
 }
 
 async function faultOf(promise: Promise<unknown>): Promise<ConnectFault> {
-  const outcome = await promise.then(
-    () => undefined,
-    (error: unknown) => error,
-  )
+  const outcome = await errorOf(promise)
   if (!(outcome instanceof ConnectFault)) throw new Error(`no fault, but ${String(outcome)}`)
   return outcome
 }
@@ -53,7 +51,7 @@ describe.skipIf(why !== undefined)(`resolveHost${why === undefined ? '' : ` (${w
       identitiesOnly: false,
       identityAgent: undefined,
       forwardAgent: undefined,
-      proxyJump: [],
+      jumpHost: undefined,
       proxyCommand: undefined,
       globalKnownHostsFiles: ['/etc/ssh/ssh_known_hosts', '/etc/ssh/ssh_known_hosts2'],
       strictHostKeyChecking: 'ask',
@@ -64,7 +62,7 @@ describe.skipIf(why !== undefined)(`resolveHost${why === undefined ? '' : ` (${w
       addressFamily: 'any',
       authentications: ['publickey', 'keyboard-interactive', 'password'],
       controlPath: undefined,
-      setEnv: {},
+      environment: {},
       needsOpenSsh: undefined,
     })
   })
@@ -121,6 +119,7 @@ describe.skipIf(why !== undefined)(`resolveHost${why === undefined ? '' : ` (${w
 
   it('reads hops, variables, times and methods', async () => {
     const lines = [
+      'Match host web1',
       'ProxyJump a@b:22,ssh://c',
       'SetEnv A=1 B="x y"',
       'ConnectTimeout 1m',
@@ -128,8 +127,8 @@ describe.skipIf(why !== undefined)(`resolveHost${why === undefined ? '' : ` (${w
       'PasswordAuthentication no',
     ]
     expect(await resolved('web1', ...lines)).toMatchObject({
-      proxyJump: ['a@b:22', 'c'],
-      setEnv: { A: '1', B: 'x y' },
+      jumpHost: { destination: 'c', jumpHost: { destination: 'a@b', port: 22, jumpHost: undefined } },
+      environment: { A: '1', B: 'x y' },
       connectTimeout: 60,
       serverAliveInterval: 7,
       authentications: ['publickey', 'keyboard-interactive'],
@@ -139,6 +138,19 @@ describe.skipIf(why !== undefined)(`resolveHost${why === undefined ? '' : ` (${w
   it('asks nobody in batch mode, and does not take what Debian sets then for a wish', async () => {
     const host = await resolved('web1', 'BatchMode yes')
     expect(host).toMatchObject({ batchMode: true, authentications: ['publickey'], serverAliveInterval: undefined })
+  })
+
+  it.each([
+    ['ConnectTimeout 0', { connectTimeout: undefined }],
+    ['ConnectTimeout 30d', { connectTimeout: 2_592_000 }],
+    ['ConnectionAttempts 3', { connectionAttempts: 3 }],
+    ['ServerAliveInterval 30d', { serverAliveInterval: 2_592_000 }],
+    ['NumberOfPasswordPrompts 1', { passwordPrompts: 1 }],
+    ['RequiredRSASize 3072', { requiredRsaBits: 3072 }],
+    ['ControlMaster auto', { controlPath: '/run/x' }],
+    ['ControlMaster yes', { controlPath: undefined }], // it is to be made anew
+  ])('reads %s', async (written, expected) => {
+    expect(await resolved('web1', written, 'ControlPath /run/x')).toMatchObject(expected)
   })
 
   it('knows that keepalive is off only from the spec', async () => {
@@ -189,7 +201,7 @@ describe.skipIf(why !== undefined)(`resolveHost${why === undefined ? '' : ` (${w
     expect(isGone(pid)).toBe(false)
     second.abort(new Error('nor I'))
     await expect(waiting[1]).rejects.toThrow('nor I')
-    expect(await notGoneWithin(5000, () => [pid])).toEqual([])
+    expect(await thoseThatStay(() => [pid])).toEqual([])
   })
 
   it('reads the files itself when there is no ssh', async () => {
@@ -210,6 +222,17 @@ describe.skipIf(why !== undefined)('needsOpenSsh', () => {
       [['MACs umac-64@openssh.com'], 'MACs umac-64@openssh.com'],
       [['KnownHostsCommand /bin/true'], 'KnownHostsCommand'],
       [['HostbasedAuthentication yes'], 'HostbasedAuthentication'],
+      [['RevokedHostKeys /x'], 'RevokedHostKeys'],
+      [['CheckHostIP yes'], 'CheckHostIP'],
+      [['CheckHostIP yes', 'ProxyCommand x'], undefined],
+      [['BindAddress localhost'], 'BindAddress localhost'],
+      [['BindAddress 127.0.0.1'], undefined],
+      [['KbdInteractiveDevices pam'], 'KbdInteractiveDevices'],
+      [['KbdInteractiveDevices pam', 'KbdInteractiveAuthentication no'], undefined],
+      [
+        ['Match host web1', 'ProxyJump b', 'Match host b', 'KnownHostsCommand /bin/true'],
+        'KnownHostsCommand of the jump host b',
+      ],
       [['KexAlgorithms +diffie-hellman-group1-sha1'], undefined],
       [['PKCS11Provider /x.so', 'PubkeyAuthentication no'], undefined],
     ] as const) {

@@ -9,7 +9,7 @@ import type { ResolvedHost } from '../../../src/transports/ssh/host.js'
 import { type HostKey, hostKeyOf } from '../../../src/transports/ssh/known-hosts.js'
 import { resolveHost } from '../../../src/transports/ssh/resolve.js'
 import { resolvedHostFrom } from '../../../src/transports/ssh/resolved-host.js'
-import { parseTarget } from '../../../src/transports/ssh/target.js'
+import { parseHops, parseTarget, type SshTarget } from '../../../src/transports/ssh/target.js'
 import { isCi } from '../../interpreters.js'
 
 /** A folder of its own for a test file. */
@@ -47,8 +47,12 @@ export function bySsh(words: string, configFile: string): Promise<ResolvedHost> 
 
 /** What we resolve without it. */
 export async function byFiles(words: string, configFile: string): Promise<ResolvedHost> {
-  const target = parseTarget(words, { configFile })
-  return resolvedHostFrom(await settingsFromFiles(target), target)
+  return targetByFiles(parseTarget(words, { configFile }))
+}
+
+/** What we resolve without it, of what was read already. */
+export async function targetByFiles(target: SshTarget): Promise<ResolvedHost> {
+  return resolvedHostFrom(await settingsFromFiles(target), target, (hops) => targetByFiles(parseHops(hops, target)))
 }
 
 /** Makes a pair of keys and gives the fields of the public one. */

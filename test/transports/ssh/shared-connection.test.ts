@@ -1,9 +1,10 @@
 // The one connection to a host: who shares it, how long it stays, and that none is left over. The server is ssh2's own.
-import { describe, expect, it, vi } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { SshEngine } from '../../../src/transports/ssh/connection.js'
 import { SharedConnection } from '../../../src/transports/ssh/shared-connection.js'
 import { ssh2Engine } from '../../../src/transports/ssh/ssh2-engine.js'
 import { acceptKey, type Ssh2Server, startSsh2Server } from '../../testbeds/ssh2-server.js'
+import { eventually } from '../../waiting.js'
 import { byFiles } from './scratch.js'
 import { Traveller } from './traveller.js'
 
@@ -14,12 +15,16 @@ async function sharedTo(server: Ssh2Server, engine: SshEngine = ssh2Engine): Pro
 }
 
 async function expectNoneOpen(server: Ssh2Server): Promise<void> {
-  await vi.waitFor(() => expect(server.open()).toBe(0))
+  await eventually(() => expect(server.open()).toBe(0))
 }
 
-/** One is there, and is after it would have been closed if nobody used it. */
+/** One is there, and still is when one elsewhere that nobody uses from now on has been closed. */
 async function expectOneStays(server: Ssh2Server): Promise<void> {
-  await new Promise((resolve) => setTimeout(resolve, 3 * idleMs))
+  await using elsewhere = await startSsh2Server()
+  const other = await (await sharedTo(elsewhere)).lease(new Traveller())
+  other.release()
+  await other.connection.closed
+  await expectNoneOpen(elsewhere)
   expect(server.open()).toBe(1)
 }
 
@@ -133,7 +138,7 @@ describe('a login', () => {
     const shared = await sharedTo(server, deaf)
     const traveller = new Traveller()
     const refused = expect(shared.lease(traveller)).rejects.toThrow('enough')
-    await vi.waitFor(() => expect(server.methods).not.toEqual([]))
+    await eventually(() => expect(server.methods).not.toEqual([]))
     traveller.giveUp()
     await refused
     expect(server.open()).toBe(1)

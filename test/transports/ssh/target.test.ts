@@ -1,7 +1,7 @@
 // The value of `ssh=` is read as ssh reads its own command line, and what could be taken for something else is refused.
 import { describe, expect, it } from 'vitest'
 import { XSpecError } from '../../../src/errors.js'
-import { parseHop, parseTarget } from '../../../src/transports/ssh/target.js'
+import { parseHops, parseTarget } from '../../../src/transports/ssh/target.js'
 import { makeScratch } from './scratch.js'
 
 const scratch = makeScratch()
@@ -68,13 +68,16 @@ describe('parseTarget', () => {
   })
 })
 
-describe('parseHop', () => {
-  it('reads a hop under the configuration of the host behind it, and nothing else of it', () => {
-    const sshArguments = parseTarget('-p 5000 -l me web1', { configFile: config }).words
-    expect(parseHop('user@bastion:2222', { sshArguments })).toMatchObject({
+describe('parseHops', () => {
+  it('reads the last hop under the configuration of the host behind it, through those before it, and nothing else of it', () => {
+    const target = parseTarget('-p 5000 -l me web1', { configFile: config })
+    expect(parseHops(['user@bastion:2222'], target)).toMatchObject({
       words: ['-F', config, '-p', '2222'],
       destination: 'user@bastion',
     })
-    expect(parseHop('ssh://[::1]:22', { sshArguments: [] })).toMatchObject({ words: ['-p', '22'], destination: '::1' })
+    expect(parseHops(['a@b:1', '[::1]:2', 'ssh://[::2]:22'], { configFile: undefined })).toMatchObject({
+      words: ['-J', 'a@b:1,[::1]:2', '-p', '22'],
+      destination: '::2',
+    })
   })
 })

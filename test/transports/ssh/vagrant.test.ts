@@ -2,11 +2,9 @@
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { XSpecError } from '../../../src/errors.js'
-import { settingsFromFiles } from '../../../src/transports/ssh/config-file.js'
 import { resolveHost } from '../../../src/transports/ssh/resolve.js'
-import { resolvedHostFrom } from '../../../src/transports/ssh/resolved-host.js'
 import { vagrantTarget } from '../../../src/transports/ssh/vagrant.js'
-import { makeScratch, missingTool } from './scratch.js'
+import { makeScratch, missingTool, targetByFiles } from './scratch.js'
 
 const scratch = makeScratch()
 const noSsh = missingTool('ssh')
@@ -23,7 +21,7 @@ afterEach(() => {
 describe.skipIf(process.platform === 'win32')('vagrantTarget', () => {
   it('leads to the machine with the settings that vagrant tells', async () => {
     const target = await vagrantTarget('default')
-    const host = await resolvedHostFrom(await settingsFromFiles(target), target)
+    const host = await targetByFiles(target)
     expect(host).toMatchObject({
       destination: 'default',
       hostname: '127.0.0.1',
@@ -49,7 +47,7 @@ describe.skipIf(process.platform === 'win32')('vagrantTarget', () => {
 
   it('adds what ssh_config= says to what vagrant does not set', async () => {
     const target = await vagrantTarget('default', { configFile: scratch.write('more', 'User me\nCompression yes\n') })
-    const host = await resolvedHostFrom(await settingsFromFiles(target), target)
+    const host = await targetByFiles(target)
     expect(host).toMatchObject({ user: 'vagrant', compression: true })
   })
 

@@ -1,17 +1,15 @@
 // The server's end of the opening handshake, and of the conversation up to the worker: whatever form it has, and whoever speaks.
 import { existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { answerOf, type StartRequest } from '../../../src/transports/socket/handshake.js'
-import { findInterpreter, interpreters } from '../../interpreters.js'
+import { findInterpreter, newestInterpreter } from '../../interpreters.js'
 import { type SocketServer, startSocketServer } from '../../testbeds/socket-server.js'
+import { eventually } from '../../waiting.js'
 import { hello, nonce, RawClient } from '../socket/raw-client.js'
 import { CLOSE, CONTINUATION, encodeFrame, type Frame, FrameParser, PING, PONG } from './frames.js'
 
-const newest = interpreters()
-  .filter(({ name }) => name.startsWith('CPython'))
-  .at(-1)
-const pythons = [findInterpreter('CPython 2.7'), findInterpreter('CPython 3.6'), newest].filter(
+const pythons = [findInterpreter('CPython 2.7'), findInterpreter('CPython 3.6'), newestInterpreter()].filter(
   (each) => each !== undefined,
 )
 
@@ -36,7 +34,10 @@ describe.each(pythons)('a server on $name', ({ command }) => {
   let started = ''
   let request: StartRequest
   beforeAll(async () => {
-    server = await startSocketServer({ python: command, args: ['--penalty', '0', '--handshake-timeout', '1'] })
+    server = await startSocketServer({
+      python: command,
+      args: ['--penalty', '0', '--handshake-timeout', '1', '--origin', 'https://python.test'],
+    })
     started = join(server.folder, 'started')
     request = { python: null, loader: `open(${JSON.stringify(started)}, "w").close()`, env: {} }
   })
@@ -59,7 +60,7 @@ describe.each(pythons)('a server on $name', ({ command }) => {
     const { client, frames } = await upgraded()
     using _ = client
     client.say(say(hello))
-    await vi.waitFor(() => expect(frames.some(({ opcode }) => opcode < CLOSE)).toBe(true))
+    await eventually(() => expect(frames.some(({ opcode }) => opcode < CLOSE)).toBe(true))
     const greeting = frames.find(({ opcode }) => opcode < CLOSE)?.payload.toString() ?? ''
     client.say(say(answerOf(token, [nonce, greeting.split(' ')[2] ?? ''], request)))
     await client.rest()
@@ -104,7 +105,7 @@ describe.each(pythons)('a server on $name', ({ command }) => {
     using client = await RawClient.connect(server.port)
     client.say(requestOf({ ...fields, Cookie: 'x'.repeat(10_000) }))
     expect(await client.rest()).not.toContain('101')
-    await vi.waitFor(() => expect(server.log()).toContain('its HTTP request is too long'))
+    await eventually(() => expect(server.log()).toContain('its HTTP request is too long'))
   })
 
   const forms: readonly [string, (text: string) => Uint8Array][] = [
@@ -126,7 +127,7 @@ describe.each(pythons)('a server on $name', ({ command }) => {
   ]
   it.each(forms)('starts what somebody asks for who knows the token, in %s', async (_, say) => {
     expect(await shakeHands(say, server.token)).toBe('TENDRIL 1 ok\n')
-    await vi.waitFor(() => expect(existsSync(started)).toBe(true))
+    await eventually(() => expect(existsSync(started)).toBe(true))
   })
 
   it('refuses who does not know the token, in a message', async () => {

@@ -5,11 +5,19 @@ import { createConnection } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { createWebSocketStream, WebSocket, WebSocketServer } from 'ws'
-import { messageLimits, streamOf } from '../../../src/transports/websocket/stream.js'
+
+type Stream = typeof import('../../../src/transports/websocket/stream.js')
 
 const pingMs = 15_000
 
-beforeEach(() => void vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] }))
+// Loaded anew: timers that were real when it was loaded stay so.
+let messageLimits: Stream['messageLimits']
+let streamOf: Stream['streamOf']
+beforeEach(async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  vi.resetModules()
+  ;({ messageLimits, streamOf } = await import('../../../src/transports/websocket/stream.js'))
+})
 afterEach(() => void vi.useRealTimers())
 
 /** A stream to a server that answers pings, or does not. */
@@ -74,6 +82,7 @@ describe('a WebSocket that is open', () => {
   })
 
   it('ends soon after the other side has said that it is over, and takes nothing any more', async () => {
+    vi.useRealTimers() // it is the library that waits
     await using ends = await connected(true)
     ends.server.pause()
     ends.stream.write(Buffer.alloc(30_000_000))

@@ -1,0 +1,30 @@
+/** Why the other side closed a channel, or a call failed (PROTOCOL.md §4), read once for all who ask; one that cannot be read is a reason too. */
+import { type RemoteFailure, remoteFailureFrom } from '../errors.js'
+import { decode, UNASKED } from '../protocol/codec.js'
+import { WINDOW_BYTES } from '../protocol/frames.js'
+import type { TooLong } from '../protocol/too-long.js'
+import { asError } from '../thrown.js'
+
+/** What is known of the reason that a CLOSE carried. */
+export function failureOfClose(reason: Uint8Array | TooLong, gatewayId: string): RemoteFailure {
+  try {
+    return failureOf(decode(reason, UNASKED), gatewayId)
+  } catch (error) {
+    const detail = asError(error).message
+    return remoteFailureFrom(`it failed, and what with cannot be read: ${detail}`, gatewayId)
+  }
+}
+
+/** What is known of a failure that has been decoded; its arguments are payloads of their own. */
+export function failureOf(reason: unknown, gatewayId: string): RemoteFailure {
+  return remoteFailureFrom(reason, gatewayId, readArgument)
+}
+
+function readArgument(payload: unknown): unknown {
+  if (!(payload instanceof Uint8Array)) return payload
+  try {
+    return decode(payload, { maxMemory: 4 * WINDOW_BYTES })
+  } catch (error) {
+    return `<${asError(error).message}>`
+  }
+}
