@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Gateway, Group, TimeoutError } from '../../src/index.js'
 import { errorOf } from '../failing.js'
 import { anyInterpreter } from '../interpreters.js'
+import { eventually } from '../waiting.js'
 import { begin, gatewayToAbort } from './aborting.js'
 import { pythons } from './pythons.js'
 
@@ -20,20 +21,23 @@ describe.each(pythons)('on $name', ({ command }) => {
     const beside = await begin(gateway, 'waits')
     const task = gateway.remoteExec('def inner():\n    channel.send(1)\n    channel.receive()\ninner()')
     await task.receive()
-    const threads = await gateway.stacks()
-    const [main] = threads
-    expect(main).toMatchObject({ name: 'MainThread', isMain: true, performing: 'call busy', omitted: 0 })
-    expect(main?.frames).toHaveLength(1)
-    expect(main?.frames[0]).toMatchObject({ name: 'busy', file: expect.stringMatching(/aborted\.py$/) as string })
-    expect(threads.find(({ performing }) => performing === 'call waits')?.frames[0]).toMatchObject({
-      text: 'begun.receive()',
+    // An item is here before the code that sent it has come to its next line.
+    await eventually(async () => {
+      const threads = await gateway.stacks()
+      const [main] = threads
+      expect(main).toMatchObject({ name: 'MainThread', isMain: true, performing: 'call busy', omitted: 0 })
+      expect(main?.frames).toHaveLength(1)
+      expect(main?.frames[0]).toMatchObject({ name: 'busy', file: expect.stringMatching(/aborted\.py$/) as string })
+      expect(threads.find(({ performing }) => performing === 'call waits')?.frames[0]).toMatchObject({
+        text: 'begun.receive()',
+      })
+      const executing = threads.find(({ performing }) => performing === 'exec of <remote exec>')
+      expect(executing?.frames.slice(0, 2)).toMatchObject([
+        { name: '<module>', line: 4, text: 'inner()' },
+        { name: 'inner', line: 3, text: 'channel.receive()' },
+      ])
+      expect(threads.filter(({ name }) => name.startsWith('tendril: ')).length).toBeGreaterThan(1)
     })
-    const executing = threads.find(({ performing }) => performing === 'exec of <remote exec>')
-    expect(executing?.frames.slice(0, 2)).toMatchObject([
-      { name: '<module>', line: 4, text: 'inner()' },
-      { name: 'inner', line: 3, text: 'channel.receive()' },
-    ])
-    expect(threads.filter(({ name }) => name.startsWith('tendril: ')).length).toBeGreaterThan(1)
     await task.close()
     await busy.abort()
     await beside.abort()
