@@ -1,5 +1,5 @@
 """`_tendril.provided`: makes modules of what the controller has sent, as if their files lay here under the paths that they have there."""
-from _tendril import PY2, originals, os, sys
+from _tendril import PY2, extra, originals, os, sys
 from _tendril.originals import own
 from _tendril.shelf import PACKAGE, native, shelf
 
@@ -94,7 +94,7 @@ class Loader(Resources, Base):
             return sys.modules[name]
 
         def get_code(self, name=None):
-            return compile(self.source, self.file, 'exec', 0, True)
+            return compile(extra('encoded').undeclared(self.source, self.file), self.file, 'exec', 0, True)
 
         def get_source(self, name=None):
             return self.source

@@ -33,3 +33,14 @@ def encode(text):
     text = text.encode('utf-8')
     declared = IN_TEXT.match(text)  # `sub` would import
     return b'\xef\xbb\xbf' + (declared.group(1) + b'Coding' + text[declared.end():] if declared else text)
+
+
+def undeclared(source, file):
+    """A module's file for `compile` of Python 2, which takes what declares nothing for Latin-1: it is UTF-8, as all other sources are, or an error."""
+    if DECLARATION.match(source) or source.startswith(b'\xef\xbb\xbf'):
+        return source
+    try:
+        return encode(source.decode('utf-8'))
+    except UnicodeDecodeError as e:
+        line = source.count(b'\n', 0, e.start) + 1
+        raise SyntaxError('byte 0x%02x is not UTF-8, and no encoding is declared' % ord(source[e.start]), (file, line, None, None))

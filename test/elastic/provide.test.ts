@@ -1,5 +1,5 @@
 // Modules of this side, imported on the other: what packages have and what code asks of them, on every interpreter.
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -77,6 +77,20 @@ describe.for(interpreters().map(({ name, command }) => [name, command] as const)
 
     it('reads sources as Python does, whatever their encoding', async () => {
       expect(await run('import shop.latin\nchannel.send(shop.latin.NAME)')).toBe('café')
+    })
+
+    it('takes what declares no encoding for UTF-8, and anything else for an error', async () => {
+      const root = mkdtempSync(join(tmpdir(), 'tendril-encodings-'))
+      writeFileSync(join(root, 'utf_8.py'), 'NAME = u"café"\n')
+      writeFileSync(join(root, 'other.py'), Buffer.from('\nNAME = u"café"\n', 'latin1'))
+      try {
+        await using fresh = await group.makeGateway(`popen//python=${command}//chdir=${elsewhere}`)
+        fresh.provide({ roots: [root] })
+        expect(await fresh.eval('__import__("utf_8").NAME')).toBe('café')
+        expect((await remoteErrorOf(fresh.eval('__import__("other").NAME'))).type).toBe('SyntaxError')
+      } finally {
+        rmSync(root, { recursive: true })
+      }
     })
 
     it('has modules whose source can be inspected and listed', async () => {
