@@ -51,7 +51,7 @@ export { Fifo } from './protocol/fifo.js'
 /** @internal What workers say to features. */
 export * as messages from './protocol/messages.js'
 /** @internal For features that have classes of values. */
-export { brandValues } from './protocol/realms.js'
+export { brandValues, isBytes } from './protocol/realms.js'
 export * from './protocol/times.js'
 export * from './protocol/values.js'
 /** @internal The clock for features. */

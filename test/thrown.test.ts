@@ -1,4 +1,5 @@
 // What functions of the user's throw may be anything at all: whoever waits is told, and all else goes on.
+import { runInNewContext } from 'node:vm'
 import { afterAll, expect, it } from 'vitest'
 import { Group, RemoteError } from '../src/index.js'
 import { asError } from '../src/thrown.js'
@@ -38,8 +39,10 @@ it.each(things)('fails the call of a function that throws %s, and no other', asy
   expect(await errorOf(channel.waitClose())).toBeInstanceOf(Error)
 })
 
-it('keeps an error as it is', () => {
-  const error = new TypeError('mine')
+it.each([
+  ['', new TypeError('mine')],
+  [' of another realm', runInNewContext('new TypeError("mine")')],
+])('keeps an error%s as it is', (_, error) => {
   expect(asError(error)).toBe(error)
 })
 

@@ -1,5 +1,5 @@
 /** Loops and Web streams over a channel's items. They keep no items of their own: a high-water mark of 0 leaves the channel's window in charge. */
-import { EndOfChannelError } from '../errors.js'
+import { asError, EndOfChannelError } from '../errors.js'
 
 /** What a stream needs of a channel. */
 interface ItemSource<R> {
@@ -63,5 +63,5 @@ export function writableOf<S>(channel: ItemSink<S>): WritableStream<S> {
 
 function textOf(reason: unknown): string {
   if (reason === undefined) return 'the stream was aborted'
-  return reason instanceof Error ? reason.message : String(reason)
+  return asError(reason).message
 }

@@ -1,7 +1,7 @@
 /** Tells a tree of this machine as items: this side's half of put (twin: tree_reader.py, which says what the items are). */
 import { constants, type Stats } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
-import { resolveHere } from '../core.js'
+import { isBytes, resolveHere } from '../core.js'
 import { codeOf, Obstacle } from './fault.js'
 import { Gone, MODE_BITS } from './folder.js'
 import type { CopyEntry, CopyOptions } from './options.js'
@@ -223,11 +223,10 @@ export async function* contentItems(
   mode: number | undefined,
 ): AsyncGenerator<unknown> {
   const about = [Buffer.alloc(0), mode ?? null, null]
-  if (content instanceof Uint8Array) yield ['total', 1, content.length]
+  if (isBytes(content)) yield ['total', 1, content.length]
   yield ['file', ...about, 0]
-  for await (const chunk of content instanceof Uint8Array ? [content] : content) {
-    if (!(chunk instanceof Uint8Array))
-      throw new TypeError(`put takes bytes, and a stream of bytes, not of ${typeof chunk}`)
+  for await (const chunk of isBytes(content) ? [content] : content) {
+    if (!isBytes(chunk)) throw new TypeError(`put takes bytes, and a stream of bytes, not of ${typeof chunk}`)
     for (let at = 0; at < chunk.length; at += CHUNK_BYTES) yield chunk.subarray(at, at + CHUNK_BYTES)
   }
   yield null

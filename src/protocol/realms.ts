@@ -39,6 +39,8 @@ function hasInstance(this: { readonly prototype: object }, value: unknown): bool
 export const isDate = (value: object): value is Date => has(() => Date.prototype.getTime.call(value))
 export const isMap = (value: object): value is Map<unknown, unknown> => has(() => mapSize?.call(value))
 export const isSet = (value: object): value is Set<unknown> => has(() => setSize?.call(value))
+export const isBytes = (value: unknown): value is Uint8Array =>
+  ArrayBuffer.isView(value) && Reflect.get(value, Symbol.toStringTag) === 'Uint8Array'
 export const isArrayBuffer = (value: object): value is ArrayBuffer => has(() => byteLength?.call(value))
 
 /** Whether it names itself so, for what has no slot that can be asked for. */

@@ -22,6 +22,7 @@ describe('a value of another realm', () => {
     ['new Map([[1, 2]])', new Map([[1, 2]])],
     ['new Set([1, "a"])', new Set([1, 'a'])],
     ['new Map([[new Date(0), 1]])', new Map([[new Date(0), 1]])],
+    ['new Map([[new Uint8Array([1]), 1]])', new Map([[new Uint8Array([1]), 1]])],
     ['[1, { a: [2] }, [3]]', [1, { a: [2] }, [3]]],
     ['Object.create(null)', {}],
     ['new Uint8Array([1, 2])', new Uint8Array([1, 2])],
@@ -43,6 +44,7 @@ describe('a value of another realm', () => {
     'new WeakMap()',
     'new Promise(() => {})',
     'new Map([[new Map(), 1]])',
+    'new Set([new Uint8Array([1]), new Uint8Array([1])])',
   ])('%s is refused as ours is', (text) => {
     expect(() => dumps(foreign(text))).toThrow(DumpError)
   })

@@ -3,7 +3,7 @@
  * take for one key where JavaScript has two, is found before it is sent: neither may get lost.
  */
 
-import { isMap, isSet } from '../realms.js'
+import { isBytes, isMap, isSet } from '../realms.js'
 import { FrozenSet, Tuple } from '../values.js'
 import { isPlainObject } from './containers.js'
 import { valueTypeOf } from './value-types.js'
@@ -31,7 +31,7 @@ function isHashable(key: unknown): boolean {
   if (typeof key !== 'object' || key === null) return true
   if (key instanceof Tuple || key instanceof FrozenSet) return [...key].every(isHashable)
   const isMutable = Array.isArray(key) || isMap(key) || isSet(key) || isPlainObject(key)
-  return !isMutable && (valueTypeOf(key) !== undefined || key instanceof Uint8Array || !ArrayBuffer.isView(key))
+  return !isMutable && (valueTypeOf(key) !== undefined || isBytes(key) || !ArrayBuffer.isView(key))
 }
 
 /** Equal for keys that are equal in Python: `1`, `1n` and `true` are. */
@@ -63,7 +63,7 @@ function memberText(member: unknown): string {
 }
 
 function textOf(key: object): unknown {
-  if (key instanceof Uint8Array) return `bytes ${key.join()}`
+  if (isBytes(key)) return `bytes ${key.join()}`
   if (key instanceof Tuple) return `tuple ${[...key].map(memberText).join()}`
   const type = valueTypeOf(key)
   return type === undefined ? key : `${type.name} ${String(type.dump(key))}`

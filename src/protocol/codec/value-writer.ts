@@ -293,5 +293,5 @@ const shortTuples = [op.EMPTY_TUPLE, op.TUPLE1, op.TUPLE2, op.TUPLE3]
 function adviceFor(value: object): string {
   const isSignal: boolean = isTagged(value, 'AbortSignal')
   if (isSignal) return 'To abort the work, write gateway.with({ signal }).'
-  return value instanceof Promise ? 'Await it first.' : 'Convert it, or register a value type.'
+  return isTagged(value, 'Promise') ? 'Await it first.' : 'Convert it, or register a value type.'
 }
