@@ -77,7 +77,7 @@ current = ContextVar('call') if ContextVar else CurrentTasks()
 
 
 def awaited_call():
-    """The call whose coroutine, or a task that this has made, runs in this thread."""
+    """The call whose coroutine, or the channel whose iterator, or a task that one of these has made, runs in this thread."""
     return current.get(None)
 
 
@@ -176,6 +176,7 @@ class AsyncIteration(Items):
             self.room.set()
 
     async def produce(self):
+        current.set(self.channel)
         iterator = self.iterator
         try:
             async for item in iterator:

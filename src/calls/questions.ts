@@ -2,7 +2,7 @@
  * What workers ask and we have not answered (PROTOCOL.md §12). The questions that some code runs in order to answer, the innermost last, go with it
  * wherever its asynchronous context goes: a request that it makes of the gateway that asked says for which question it is.
  */
-import { AsyncLocalStorage, type AsyncResource } from 'node:async_hooks'
+import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks'
 
 interface Question {
   readonly asker: object
@@ -12,6 +12,17 @@ interface Question {
 }
 
 const innermost = new AsyncLocalStorage<Question>()
+/** By the channels of tasks and of asynchronous iterators: where they were asked for. */
+const contexts = new WeakMap<object, AsyncResource>()
+
+/** What is asked amid the work that ends with a channel is answered in the asynchronous context that there is now. */
+export function keepContextFor(channel: object): void {
+  contexts.set(channel, new AsyncResource('TendrilChannel'))
+}
+
+export function contextFor(channel: object): AsyncResource | undefined {
+  return contexts.get(channel)
+}
 
 /**
  * Runs what answers a question.

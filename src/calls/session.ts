@@ -25,7 +25,7 @@ import { type Link, openLink, place, type Question } from './link.js'
 import { notBegun, notSent, Pending, titleOf } from './pending.js'
 import type { Performer, Reply, SendOptions } from './performer.js'
 import { Pings } from './pings.js'
-import { openQuestionOf } from './questions.js'
+import { keepContextFor, openQuestionOf } from './questions.js'
 import { RemoteIterator, type Steps } from './remote-iterator.js'
 import { Stalled } from './stalled.js'
 
@@ -231,6 +231,7 @@ export class Session implements Performer {
       onDone()
     }
     const steps: Steps = { ask, asked: () => this.#asked }
+    if (kind === 'stream') keepContextFor(items) // a step of any other is a request of its own
     return new RemoteIterator(items, kind === 'items' ? steps : undefined)
   }
 

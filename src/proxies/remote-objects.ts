@@ -1,9 +1,9 @@
 /** What one gateway has of remote objects, and of the way back: where its parts meet. Twins: references.py, controller.py. */
-import { AsyncResource } from 'node:async_hooks'
+import type { AsyncResource } from 'node:async_hooks'
 import type { CallOptions } from '../calls/call-options.js'
 import { refuseOptions, refuseSignals } from '../calls/calls.js'
 import { collect } from '../calls/collect.js'
-import { answerWithin, openQuestionOf } from '../calls/questions.js'
+import { answerWithin, contextFor, keepContextFor, openQuestionOf } from '../calls/questions.js'
 import type { Session } from '../calls/session.js'
 import { equip, type Gateway, type Reference as Mark, messages, type Source, XSpecError } from '../core.js'
 import { Callbacks, type Exposed } from './callbacks.js'
@@ -77,8 +77,6 @@ export class RemoteObjects {
   readonly #steps: Steps
   readonly #callbacks: Callbacks
   readonly #passing: Passing
-  /** By the channels of tasks. */
-  readonly #contexts = new WeakMap<object, AsyncResource>()
   #isReady = false
 
   constructor(gateway: Gateway, session: Session) {
@@ -147,14 +145,14 @@ export class RemoteObjects {
   /** Has a task encoded, whose arguments may be objects of the worker and functions. */
   task<T extends object>(encode: () => T): T {
     const channel = this.#passing.task(encode)
-    this.#contexts.set(channel, new AsyncResource('TendrilTask'))
+    keepContextFor(channel)
     return channel
   }
 
-  /** Where the request was made, or the task, amid which something is asked. */
+  /** Where the request was made, or the task, or the asynchronous iterator, amid which something is asked. */
   #contextOf(asker: unknown): AsyncResource | undefined {
     if (typeof asker === 'number') return this.#session.contextOf(asker)
-    return typeof asker === 'object' && asker !== null ? this.#contexts.get(asker) : undefined
+    return typeof asker === 'object' && asker !== null ? contextFor(asker) : undefined
   }
 
   /** The names in scope of a task: `controller` is one, once something is exposed. */

@@ -2,7 +2,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { setTimeout as passed } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Gateway, Group, type OutputLine, TimeoutError } from '../../src/index.js'
+import { type Gateway, Group, type OutputLine, type RemoteIterator, TimeoutError } from '../../src/index.js'
 import { pythons } from '../calls/pythons.js'
 import { errorOf } from '../failing.js'
 import { anyInterpreter } from '../interpreters.js'
@@ -154,6 +154,9 @@ describe('questions', () => {
     expect(await storage.run('task', () => gateway.remoteExec(`${source}\nchannel.receive()`)).receive()).toBe('none')
     const chain = storage.run('chain', () => gateway.ref.eval<{ store(): string }>('controller').store().value())
     expect(await chain).toBe('chain')
+    await gateway.execute('async def ask(): yield controller.store()')
+    const items = await storage.run('items', () => gateway.call<RemoteIterator>('ask'))
+    for await (const store of items) expect(store).toBe('items')
   })
 
   it('a call by way of a queue waits, and its TimeoutError says behind what', async () => {
