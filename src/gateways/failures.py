@@ -19,7 +19,7 @@ MAX_ARGS = 16 << 20  # bytes of an exception's arguments; those beyond are told 
 TEXT = (str, type(u''))
 EXECUTE = Worker.execute.__code__
 LOOKS = 5    # at sources, when other threads have described failures meanwhile
-cached = {}  # what linecache was given, by its name
+entries = {}  # by name: a text, and what linecache was given for it
 CAUSED = u'\nThe above exception was the direct cause of the following exception:\n\n'
 
 
@@ -46,9 +46,9 @@ def describe_all(kind, error, tb):
     if kind is not MemoryError:  # whose frames hold what took the memory
         worker.failed = kind, error, tb  # the last one, for who wants to look closer
     for _ in range(LOOKS):
-        file, text = attempt(cache_sources, frame) or (None, None)
+        file, mine = attempt(cache_sources, frame) or (None, None)
         description = failure(kind, error, tb, set())
-        if worker.texts.get(file) is text:
+        if mine is None or all(lines.get(file) is mine for lines in originals.linecaches()):
             break  # else another thread has described a failure of the same file
     is_short = description['cause'] is None and len(description['traceback']) < SHORT_TRACEBACK
     return description if is_short or extra('memory').size_of(description) <= MAX_FAILURE else fitting(description, 0)
@@ -131,19 +131,36 @@ def say(text):
 
 
 def cache_sources(frame):
-    """Has tracebacks find the lines of our sources. Tasks without a name share one: its text is that of the one that runs at the frame."""
+    """Has tracebacks find the lines of our sources. Tasks without a name share one: its text is that of the one that runs at the frame.
+
+    Gives the name of that text and its entry of linecache."""
     task = task_at(frame)
-    if task and not isinstance(task['source'], bytes):
-        worker.texts[task['file']] = task['source']
+    file, text = (task['file'], task['source']) if task else (None, None)
+    if isinstance(text, bytes):
+        text = worker.texts.get(file)  # as its encoding has it
+    mine = None
+    if text is not None:
+        worker.texts[file] = text
+        mine = entry_of(file, text)
+    for name, text in list(worker.texts.items()):
+        entry_of(name, text)
+    gone = set(entries).difference(worker.texts)
     for lines in originals.linecaches():
-        for name, text in list(worker.texts.items()):
-            if name not in lines or cached.get(name) is not text:
-                lines[name] = (len(text), None, text.splitlines(True), name)
-        for name in set(cached).difference(worker.texts):
+        lines.update((name, entry) for name, (_, entry) in list(entries.items()))
+        for name in gone:
             lines.pop(name, None)
-    cached.clear()
-    cached.update(worker.texts)
-    return task and (task['file'], worker.texts.get(task['file']))
+    for name in gone:
+        entries.pop(name, None)
+    return file, mine
+
+
+def entry_of(name, text):
+    """What linecache holds for a text: the same object as long as no other text has that name."""
+    known, entry = entries.get(name, (None, None))
+    if known is not text:
+        entry = len(text), None, text.splitlines(True), name
+        entries[name] = text, entry
+    return entry
 
 
 def task_at(frame):

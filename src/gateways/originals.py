@@ -8,11 +8,13 @@ from _tendril import PY2, extra, imp, os, plain, sys, worker
 
 found = worker.modules  # those that were there before any user code
 given = {}  # by name: what `own` has given
+ours = set()  # names that a thread of ours has begun to import
 
 
 def own(name):
     """The module of that name, for us alone."""
     if name not in given:
+        ours.add(name)
         given[name] = find(name)
     return given[name]
 
@@ -28,7 +30,8 @@ def find(name):
 
 def at_hand(name):
     """As `own`, where user code may be amid the import of it: that is not waited for, and what is there may be half of it."""
-    return given.get(name) or loaded(name) or own(name)
+    # Another thread of ours that is amid the import is waited for; Python 2 has one lock for this and for what user code imports.
+    return given.get(name) or (loaded(name) if PY2 or name not in ours else None) or own(name)
 
 
 def common(name):

@@ -171,3 +171,37 @@ sys.meta_path.insert(0, Blocked())`
   await gateway.remoteExec('import sys; del sys.meta_path[0]').waitClose()
   await useAll(gateway)
 })
+
+it.each(chosenInterpreters().filter(({ name }) => name !== 'CPython 2.7'))(
+  'shows the lines of two failures at once, though the first one is amid the import of what shows them, on $name',
+  async ({ command }) => {
+    const gateway = await group.makeGateway(`popen//python=${command}`)
+    // The module is executed once another thread waits for it.
+    await gateway.execute(`
+import sys, time
+from importlib.machinery import PathFinder
+class Slow(object):
+    def find_spec(self, name, path=None, target=None):
+        if name == 'traceback':
+            spec = PathFinder.find_spec(name)
+            execute = spec.loader.exec_module
+            def exec_module(module):
+                end = time.time() + 30
+                while not any(waits(frame) for frame in list(sys._current_frames().values())) and time.time() < end: time.sleep(0.001)
+                execute(module)
+            spec.loader.exec_module = exec_module
+            return spec
+def waits(frame):
+    while frame and not (frame.f_code.co_name == 'acquire' and 'importlib' in frame.f_code.co_filename): frame = frame.f_back
+    return frame
+sys.modules.pop('traceback', None)
+sys.meta_path.insert(0, Slow())`)
+    const tasks = ['first', 'second'].map((name) => gateway.remoteExec(`channel.send(1); channel.receive(); 1 / 0  # ${name}`))
+    const failures = tasks.map((task) => errorOf(task.waitClose()))
+    await Promise.all(tasks.map((task) => task.receive())) // both have begun, in two threads
+    await Promise.all(tasks.map((task) => task.send(null)))
+    const [first, second] = await Promise.all(failures)
+    expect(first).toMatchObject({ traceback: expect.stringContaining('# first') as string })
+    expect(second).toMatchObject({ traceback: expect.stringContaining('# second') as string })
+  },
+)
