@@ -119,23 +119,26 @@ describe.each(pythons)('$name', ({ name, command }) => {
   })
 
   it('runs one after the other; with threads, so many beside each other', async () => {
-    const meet = (on: Gateway) =>
-      on.execute(`
-      import threading
-      active, most, lock = 0, 0, threading.Lock()
-      def work():
-          global active, most
-          with lock: active += 1; most = max(most, active)
-          import time; time.sleep(0.02)
+    // Each waits until as many as may be there have come: they are, and no more.
+    const source = `
+      import threading, time
+      active, most, come, lock = 0, 0, 0, threading.Lock()
+      def work(together):
+          global active, most, come
+          with lock:
+              active += 1
+              come += 1
+              most, awaited = max(most, active), come + -come % together
+          while come < awaited: time.sleep(0.001)
           with lock: active -= 1
-    `)
+    `
     await using threaded = await group.makeGateway(`popen//python=${command}//threads=3`)
     for (const [on, most] of [
       [gateway, 1],
       [threaded, 3],
     ] as const) {
-      await meet(on)
-      await Promise.all(Array.from({ length: 9 }, () => on.call('work')))
+      await on.execute(source)
+      await Promise.all(Array.from({ length: 9 }, () => on.call('work', [most])))
       expect(await on.get('most')).toBe(most)
     }
   })

@@ -7,14 +7,14 @@ import { expectUsable } from '../testbeds/fault.js'
 import { serving } from '../testbeds/serving.js'
 import { startSocketServer } from '../testbeds/socket-server.js'
 
-const idleMs = 700
+const idleMs = 2000
 
-/** Passes everything on, and ends both connections once neither has said anything for a while. */
-function impatientProxy(target: number, end: (socket: Socket) => void): Server {
+/** Passes everything on, and ends both connections once neither has said anything for a while: not before the gateway is there, which takes its time. */
+function impatientProxy(target: number, end: (socket: Socket) => void, state: { isThere: boolean }): Server {
   return createServer((client) => {
     const server = createConnection({ host: '127.0.0.1', port: target })
     const both = [client, server]
-    const timer = setTimeout(() => both.forEach(end), idleMs)
+    const timer = setTimeout(() => (state.isThere ? both.forEach(end) : timer.refresh()), idleMs)
     for (const [one, other] of [
       [client, server],
       [server, client],
@@ -40,9 +40,11 @@ const ends: readonly [string, (socket: Socket) => void][] = [
 describe.each(ends)('a proxy that %s what is silent', (_, end) => {
   it('settles all that waits, with an error that says so, and leaves no worker', async () => {
     await using server = await startSocketServer()
-    await using proxy = await serving(impatientProxy(server.port, end))
+    const state = { isThere: false }
+    await using proxy = await serving(impatientProxy(server.port, end, state))
     await using group = new Group()
     const gateway = await group.makeGateway(server.spec.replace(/:\d+/, `:${proxy.port}`))
+    state.isThere = true
     const pid = await gateway.remoteExec<number>('import os; channel.send(os.getpid())').receive()
     const channel = gateway.remoteExec('for item in channel: pass')
     const waiting = [channel.receive(), channel.waitClose(), gateway.newChannel().receive()]
@@ -60,9 +62,11 @@ describe.each(ends)('a proxy that %s what is silent', (_, end) => {
 
 it('a proxy that ends what is silent leaves those alone who talk', async () => {
   await using server = await startSocketServer()
-  await using proxy = await serving(impatientProxy(server.port, (socket) => socket.destroy()))
+  const state = { isThere: false }
+  await using proxy = await serving(impatientProxy(server.port, (socket) => socket.destroy(), state))
   await using group = new Group()
   const gateway = await group.makeGateway(server.spec.replace(/:\d+/, `:${proxy.port}`))
+  state.isThere = true
   const channel = gateway.remoteExec<number>(`
     import time
     for n in range(8):
