@@ -19,7 +19,7 @@ def serve(channel, source, args, token):
 
     try:
         has_ended = beside(hear)  # a pipe that is full would stop the server
-        line = server.stdout.readline().decode('utf-8').strip()
+        line = server.stdout.readline(SHOWN_BYTES + 1).decode('utf-8', 'replace').strip()  # a byte at a time
         if line:
             channel.send(line)
             channel.waitclose()
@@ -29,4 +29,5 @@ def serve(channel, source, args, token):
             channel.send([said[0].decode('utf-8', 'replace').strip(), code])
     finally:
         server.stdin.close()
+        server.stdout.close()
         server.wait()
