@@ -38,8 +38,8 @@ try {
   `)
   console.log(await stubborn.receive())
 
-  // Half a second to leave in peace, then the worker and all that it started are killed; carriers end last.
-  const report = await group.terminate({ timeout: 500 })
+  // One second to leave in peace, then the worker and all that it started are killed; carriers end last.
+  const report = await group.terminate({ timeout: 1000 })
   console.log(`killed: ${report.killed.map(({ gateway, signal }) => `${gateway} by ${signal}`).join(', ')}`)
   console.log(`outer: ${(await outer.closed).reason}, inner: ${(await inner.closed).reason}`)
 } finally {
