@@ -1,6 +1,7 @@
 /** What users have a worker do by name or as text: call functions, read values, evaluate and execute sources. */
 import { DumpError, dedent, isAbortSignal, isPlainObject, readSource, type Source } from '../core.js'
 import type { CallOptions } from './call-options.js'
+import { titleOf } from './pending.js'
 import type { Session } from './session.js'
 import type { SentTemplates } from './template.js'
 
@@ -54,7 +55,9 @@ export async function evaluateTemplate(
   tag: (...args: never[]) => unknown,
   options: CallOptions | undefined,
 ): Promise<unknown> {
-  return whatItCameTo(session.requestWith(options, 'template', templates.numberOf(strings, tag), values))
+  const number = templates.numberOf(strings, tag)
+  const title = (): string => titleOf('py', strings.raw.join('…'))
+  return whatItCameTo(session.requestNow(options, title, 'template', number, values))
 }
 
 /** Of a value that cannot be sent nobody may want to know: the statement was made for what it does. */

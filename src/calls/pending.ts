@@ -14,7 +14,7 @@ const MAX_TITLE = 60
 interface PendingRequest {
   readonly onReply: (reply: Reply | undefined) => void
   /** What it is, for errors, where its operation and what that is about do not say it. */
-  readonly title: string | undefined
+  readonly title: string | (() => string) | undefined
   readonly operation: unknown
   readonly subject: unknown
   /** Where it was made. */
@@ -107,7 +107,8 @@ export class Pending {
     if (number < 0) return `the task of channel ${-number}`
     const request = this.#requests.get(number)
     if (request === undefined) return `request ${number}`
-    return request.title ?? titleOf(request.operation, request.subject)
+    const { title, operation, subject } = request
+    return typeof title === 'function' ? title() : (title ?? titleOf(operation, subject))
   }
 }
 

@@ -15,7 +15,7 @@ export interface SendOptions {
   /** Where it is to begin, instead of where the question has it that it is made for. */
   readonly where?: number | undefined
   /** What it is, for errors. */
-  readonly title?: string | undefined
+  readonly title?: string | (() => string) | undefined
   /** The worker is to say when it begins: see `hasBegun`. */
   readonly tellsBegin?: boolean | undefined
 }

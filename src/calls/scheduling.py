@@ -40,7 +40,7 @@ class Lane(object):
     def __init__(self, places, has_main=True):
         self.queue = deque()         # turns that have come and were not begun
         self.places = {}             # by number: the turn that has it
-        self.numbers = range(places)
+        self.numbers, self.count = range(places), places
         self.has_main = has_main
         self.is_all_main = has_main and worker.execmodel == 'main_thread_only'
         self.threads, self.given = {}, Mailbox()
@@ -58,11 +58,12 @@ class Lane(object):
                 self.begin_next()
         else:
             self.queue.append(turn)
-            self.begin_next()
+            if len(self.places) < self.count:  # looked at here, too: with many at once there is none
+                self.begin_next()
 
     def begin_next(self):
         """Gives turns to threads, as far as there are places."""
-        while self.queue and len(self.places) < len(self.numbers):  # whoever frees a place comes here
+        while self.queue and len(self.places) < self.count:  # whoever frees a place comes here
             claim = object()
             for place in self.numbers:
                 if self.places.setdefault(place, claim) is claim:

@@ -109,7 +109,8 @@ export class Session implements Performer {
     options: CallOptions | undefined,
     ...request: readonly unknown[]
   ): Promise<unknown> {
-    return this.#begin(options, () => titleOf(request[0], request[1]), request, where)
+    const about = request[0] === 'service.call' ? 2 : 1 // its function, not its number
+    return this.#begin(options, () => titleOf(request[0], request[about]), request, where)
   }
 
   /** As {@link Session.request}; what `options` say may end it before its time. */
@@ -150,7 +151,7 @@ export class Session implements Performer {
     })
     if (canBeAborted(options))
       sendAbortable({ gateway: this.#gateway, performer: this, title: titleOf(), where }, options, request, settle)
-    else this.send(request, (reply) => settle({ reply, why: undefined }), { where })
+    else this.send(request, (reply) => settle({ reply, why: undefined }), { where, title: titleOf })
     return (async () => {
       const { reply, why } = await sent
       if (why !== undefined) {

@@ -198,6 +198,30 @@ describe('questions', () => {
     expect(told()[0]?.text).toContain('call("asks")')
   })
 
+  it.each<[string, (gateway: Gateway, f: () => Promise<void>) => PromiseLike<unknown>]>([
+    ['py("asks(…, …)")', (gateway, f) => gateway.py`asks(${f}, ${'it'})`],
+    ['asks', (gateway, f) => gateway.ref.call('asks', [f, 'it'])],
+    [
+      'service.call("asks")',
+      async (gateway, f) => {
+        const service = await gateway.service({ text: 'def asks(f): f()' }, { expose: ['asks'] })
+        return service['asks']?.(f)
+      },
+    ],
+  ])('what holds up a call is named as its writer knows it: %s', async (title, hold) => {
+    const gateway = await group.makeGateway('popen')
+    await gateway.execute(program)
+    const asked = deferred<undefined>()
+    const waits = asked.promise.then(() => gateway.call('note', ['late']))
+    const told = () => output.filter(({ gateway: id, text }) => id === gateway.id && text.includes('waits behind'))
+    const f = async () => {
+      asked.resolve(undefined)
+      await Promise.race([waits, expect.poll(told).toHaveLength(1)])
+    }
+    await Promise.all([hold(gateway, f), waits])
+    expect(told()[0]?.text).toContain(`waits behind ${title}, which`)
+  })
+
   it.each(['eval', 'task'])(
     'a task that its callback awaits is told of once where it waits behind the %s that asks',
     async (kind) => {
