@@ -196,7 +196,9 @@ def waits(frame):
     return frame
 sys.modules.pop('traceback', None)
 sys.meta_path.insert(0, Slow())`)
-    const tasks = ['first', 'second'].map((name) => gateway.remoteExec(`channel.send(1); channel.receive(); 1 / 0  # ${name}`))
+    const tasks = ['first', 'second'].map((name) =>
+      gateway.remoteExec(`channel.send(1); channel.receive(); 1 / 0  # ${name}`),
+    )
     const failures = tasks.map((task) => errorOf(task.waitClose()))
     await Promise.all(tasks.map((task) => task.receive())) // both have begun, in two threads
     await Promise.all(tasks.map((task) => task.send(null)))
