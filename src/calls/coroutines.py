@@ -215,5 +215,6 @@ class AsyncIteration(Items):
         if hasattr(iterator, 'aclose'):
             try:
                 await iterator.aclose()
+                self.closed()
             except BaseException:
                 print_current()

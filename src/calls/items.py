@@ -81,6 +81,9 @@ class Items(object):
         """The iterator raised what is being handled."""
         self.is_done, self.failure = True, worker.describe_failure()
 
+    def closed(self):
+        """The iterator has been closed, which may run code of the user's: a forked child of that ends here."""
+
     def end(self, failure):
         self.is_done = self.is_over = True
         self.iterator = None

@@ -204,6 +204,7 @@ class Iteration(Items):
         try:
             if hasattr(self.iterator, 'throw'):
                 self.close_iterator()
+                self.closed()
         except BaseException:
             print_current()
         self.iterator = None

@@ -121,7 +121,10 @@ def say_last(text):
 
 
 def print_current():
-    """Prints the exception that is being handled, as `traceback.print_exc` does."""
+    """Prints the exception that is being handled, as `traceback.print_exc` does. A forked child ends with it instead of going on as the worker."""
+    forked = extras.get('forked')
+    if forked is not None and forked.is_child():
+        worker.describe_failure()
     say(describe(*sys.exc_info())['traceback'])
 
 

@@ -89,7 +89,7 @@ def disown():
         if session is not None:
             session.reply_with = session.close = session.finish = leave
     if 'iterators' in extras:
-        extras['iterators'].Items.flush = leave
+        extras['iterators'].Items.flush = extras['iterators'].Items.closed = leave
     if 'controller' in extras:
         extras['controller'].drain_python = refuse  # the first that a call of the controller's does
     if 'interrupting' in extras:

@@ -33,7 +33,10 @@ class Stream(object):
             return 0
         if self.size < MOST or self.overflows:
             return self.moved + PATIENCE - clock()
-        return self.moved + STUCK - clock() if wait_for([], [worker.fd_out], 0) else STUCK  # it is held up by the controller
+        if not wait_for([], [worker.fd_out], 0):  # it is held up by the controller
+            self.moved = clock()
+            return PATIENCE
+        return self.moved + STUCK - clock()
 
     def read(self):
         chunk = os.read(self.source, READ_BYTES)

@@ -74,6 +74,37 @@ describe.each(pythons)('a forked child on %s', (_, command) => {
         return code
       },
     ],
+    [
+      'call beside an exec',
+      async (end) => {
+        const other = gateway.remoteExec('channel.send(1); channel.receive()')
+        await other.receive() // it has the main thread
+        const code = await gateway.eval(`fork(${end})`)
+        await other.close()
+        return code
+      },
+    ],
+    [
+      'the end of a generator',
+      async (end) => {
+        const codes = gateway.newChannel()
+        await gateway.execute(
+          `
+def steps(end):
+    try:
+        yield 1
+    finally:
+        code = fork(end)
+        if code is not None: codes.send(code)
+`,
+          { names: { codes } },
+        )
+        for await (const _ of await gateway.eval<AsyncIterable<number>>(`steps(${end})`)) break
+        const code = await codes.receive()
+        await gateway.eval('None') // what was printed is there by then
+        return code
+      },
+    ],
   ]
 
   it.each(ways)('ends with its code, its traceback, or all that belongs to an end: %s', async (_, forkAnd) => {

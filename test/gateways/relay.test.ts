@@ -229,3 +229,36 @@ function residentBytes(mark: Mark): number {
     .map((pid) => Number(/RssAnon:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1]))
   return sizes.reduce((sum, kib) => sum + kib * 1024, 0)
 }
+
+it('takes nobody who was held up by the controller for one who keeps the GIL', async () => {
+  await using group = new Printing()
+  const gateway = await group.makeGateway(popen)
+  const channel = gateway.remoteExec(`
+import os
+from _tendril import relay
+class Busy(object): pass
+kept, now = (relay.worker, relay.clock), [0.0]
+try:
+    reader, Busy.fd_out = os.pipe()
+    relay.worker, relay.clock = Busy, lambda: now[0]
+    stream = relay.Stream(-1, 0)
+    stream.size = relay.MOST
+    stream.held.append(b'')
+    os.set_blocking(Busy.fd_out, False)
+    try:
+        while True: os.write(Busy.fd_out, bytes(4096))
+    except BlockingIOError: pass
+    while now[0] < 5:
+        wait = stream.patience()
+        assert wait > 0
+        now[0] += wait
+    while relay.wait_for([reader], [], 0): os.read(reader, 65536)
+    left = []
+    for pause in (0, 0.5, 0.6):  # from now on it is the worker that takes nothing
+        now[0] += pause
+        left.append(stream.patience() > 0)
+finally:
+    relay.worker, relay.clock = kept
+channel.send(left)`)
+  expect(await channel.receive()).toEqual([true, true, false])
+})
