@@ -33,8 +33,7 @@ class Outgoing(object):
         try:
             if not self.write_now(item):
                 self.wait_for(item)
-            if self.control or self.items or self.waiting:
-                self.pass_on()
+            self.pass_on()
         except IOError:
             raise
         except BaseException:
@@ -159,14 +158,18 @@ class Outgoing(object):
             self.lock.release()
 
     def admit(self):
-        """Counts what items cost whose channel has room; drops those of closed channels."""
+        """Counts what items cost whose channel has room; drops those of closed channels. Whatever is behind one that waits, in its channel, waits too."""
+        full = []
         for item in list(self.waiting):
             frames, channel, cost, _, total = item
+            if channel in full:
+                continue
             if channel is not None and cost is not None and not total:
-                has_room = channel._sent - channel._given_back < worker.window
+                has_room = channel._has_room()
                 if channel._closed or worker.leaving and not has_room:
                     drop(frames)
                 elif not has_room:
+                    full.append(channel)
                     continue
                 else:
                     total.append(channel._sent + cost)
@@ -209,7 +212,7 @@ class Outgoing(object):
 
     def take_turns(self):
         """Items of other channels go on before the next frame of the first one."""
-        channels = [channel and channel.id for _, channel, _, _, _ in self.items]
+        channels = [item[1] for item in self.items]
         if channels.count(channels[0]) == 1:
             self.items.rotate(-1)
 

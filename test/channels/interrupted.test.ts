@@ -111,6 +111,25 @@ describe.each(chosenInterpreters())('an exception at any bytecode, with $name', 
     expect(await gateway.eval('1 + 1')).toBe(2)
   })
 
+  it('loses nothing of what is sent amid a send that fills the window, and keeps its order', async () => {
+    await using gateway = await makeGateway(`popen//python=${command}`)
+    const channel = gateway.remoteExec<string | number>(`
+from _tendril import worker
+transmit, begun = worker.transmit, []
+def as_a_handler_does(fd, data):
+    if not begun and len(data) > 1000:
+        begun.append(True)
+        for n in range(3): channel.send(n)
+    return transmit(fd, data)
+worker.transmit = as_a_handler_does
+channel.send('x' * (17 << 20))
+del worker.transmit
+`)
+    const items = []
+    for await (const item of channel) items.push(typeof item === 'string' ? item.length : item)
+    expect(items).toEqual([17 << 20, 0, 1, 2])
+  })
+
   it.each(sizes)('nor do thousands of signals amid items of %i characters', async (size) => {
     await using gateway = await makeGateway(`popen//python=${command}`)
     const channel = gateway.remoteExec<readonly [string, never, string?]>(
