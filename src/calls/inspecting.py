@@ -1,6 +1,7 @@
 """`_tendril.inspecting`: what threads do now, and what the last exception left (twins: stacks.ts and post-mortem.ts)."""
 from _tendril import PY2, Worker, extras, originals, sys, worker
-from _tendril.failures import attribute_of, cache_sources, cause_of, failure, to_text, tolerant
+from _tendril.failures import attribute_of, cause_of, failure, to_text, tolerant
+from _tendril.linecaches import cache_sources
 from _tendril.session import Session, session
 
 MAX_FRAMES = 500    # of a stack that has more, these are its innermost

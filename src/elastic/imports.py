@@ -5,7 +5,7 @@ what it leaves out: imports in functions, and those of the task itself.
 """
 from _tendril import sys, worker
 from _tendril.encoded import encode
-from _tendril.failures import task_at
+from _tendril.linecaches import task_at
 from _tendril.originals import own
 from _tendril.shelf import native, shelf
 

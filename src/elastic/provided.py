@@ -1,5 +1,6 @@
 """`_tendril.provided`: makes modules of what the controller has sent, as if their files lay here under the paths that they have there."""
 from _tendril import PY2, extra, originals, os, sys
+from _tendril.linecaches import caches
 from _tendril.originals import own
 from _tendril.shelf import PACKAGE, native, shelf
 
@@ -19,7 +20,7 @@ def found(name, kind):
     loader = Loader(name, shelf.file_of(name), shelf.sources[name], kind == PACKAGE)
     if os.path.exists(loader.file):  # or what lies here under the same path would be shown in tracebacks
         lines = loader.get_source(name).splitlines(True)
-        for lines_of in originals.linecaches():
+        for lines_of in caches():
             lines_of[loader.file] = (len(loader.source), None, lines, loader.file)
     return loader if PY2 else spec_of(loader)
 

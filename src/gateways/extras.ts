@@ -31,6 +31,7 @@ const lateFiles = [
   './strikes.py',
   './reading.py',
   './failures.py',
+  './linecaches.py',
   '../channels/handles.py',
   '../channels/members.py',
   './callbacks.py',

@@ -4,7 +4,8 @@ Whatever the exception's class, its metaclass, its arguments, their `repr` or th
 text, never come to an end of their own recursion), the failure has its type and its module: those are read past user code, and
 all the rest is read by `attempt` and `tolerant`. Nothing is imported but by these: the working directory may hold a `traceback.py`.
 """
-from _tendril import PY2, SCALARS, STDERR, Worker, _thread, acquire, dumps, errno, extra, extras, loads, originals, os, sys, worker
+from _tendril import PY2, SCALARS, STDERR, _thread, acquire, dumps, errno, extra, extras, loads, os, sys, worker
+from _tendril.linecaches import cache_sources, caches
 from _tendril.originals import at_hand
 
 confessing = _thread.allocate_lock()
@@ -17,9 +18,7 @@ MAX_TEXT = 1 << 20   # characters of a message or a traceback; of longer ones th
 MAX_FAILURE = 24 << 20  # bytes of an exception with its causes: the other side reads some more than that
 MAX_ARGS = 16 << 20  # bytes of an exception's arguments; those beyond are told by their size
 TEXT = (str, type(u''))
-EXECUTE = Worker.execute.__code__
 LOOKS = 5    # at sources, when other threads have described failures meanwhile
-entries = {}  # by name: a text, and what linecache was given for it
 CAUSED = u'\nThe above exception was the direct cause of the following exception:\n\n'
 
 
@@ -48,7 +47,7 @@ def describe_all(kind, error, tb):
     for _ in range(LOOKS):
         file, mine = attempt(cache_sources, frame) or (None, None)
         description = failure(kind, error, tb, set())
-        if mine is None or all(lines.get(file) is mine for lines in originals.linecaches()):
+        if mine is None or all(lines.get(file) is mine for lines in caches()):
             break  # else another thread has described a failure of the same file
     is_short = description['cause'] is None and len(description['traceback']) < SHORT_TRACEBACK
     return description if is_short or extra('memory').size_of(description) <= MAX_FAILURE else fitting(description, 0)
@@ -131,46 +130,6 @@ def print_current():
 def say(text):
     """Writes to Python's stderr, in whose place user code may have put anything."""
     attempt(lambda: sys.stderr.write(text.encode('utf-8') if PY2 and not isinstance(text, bytes) else text))
-
-
-def cache_sources(frame):
-    """Has tracebacks find the lines of our sources. Tasks without a name share one: its text is that of the one that runs at the frame.
-
-    Gives the name of that text and its entry of linecache."""
-    task = task_at(frame)
-    file, text = (task['file'], task['source']) if task else (None, None)
-    if isinstance(text, bytes):
-        text = worker.texts.get(file)  # as its encoding has it
-    mine = None
-    if text is not None:
-        worker.texts[file] = text
-        mine = entry_of(file, text)
-    for name, text in list(worker.texts.items()):
-        entry_of(name, text)
-    gone = set(entries).difference(worker.texts)
-    for lines in originals.linecaches():
-        lines.update((name, entry) for name, (_, entry) in list(entries.items()))
-        for name in gone:
-            lines.pop(name, None)
-    for name in gone:
-        entries.pop(name, None)
-    return file, mine
-
-
-def entry_of(name, text):
-    """What linecache holds for a text: the same object as long as no other text has that name."""
-    known, entry = entries.get(name, (None, None))
-    if known is not text:
-        entry = len(text), None, text.splitlines(True), name
-        entries[name] = text, entry
-    return entry
-
-
-def task_at(frame):
-    """What EXEC has said of the task that runs at a frame, if one does."""
-    while frame is not None and frame.f_code is not EXECUTE:
-        frame = frame.f_back
-    return frame and frame.f_locals['task']
 
 
 def is_ours(tb):

@@ -4,8 +4,9 @@ What forks is amid a task, with code of ours around that, which would go on: clo
 child all of that comes to `leave` or `Child.describe_failure` instead, which raise SystemExit: through our code, to where the thread began.
 """
 from _tendril import Worker, _thread, extra, extras, os, sys, worker
-from _tendril.failures import attempt, cache_sources, is_ours
+from _tendril.failures import attempt, is_ours
 from _tendril.leaving import finish
+from _tendril.linecaches import cache_sources
 from _tendril.originals import common, loaded
 
 pid = os.getpid()

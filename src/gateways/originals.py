@@ -50,11 +50,6 @@ def loaded(name):
     return module if is_genuine(name, module) else None
 
 
-def linecaches():
-    """What our linecache holds, and that of user code if it has another: who shows lines takes them from there. One that is being imported may hold nothing yet."""
-    return [module.cache for module in set([at_hand('linecache'), loaded('linecache')]) if hasattr(module, 'cache')]
-
-
 def imported(name):
     __import__(name)
     return sys.modules[name]

@@ -65,8 +65,7 @@ class TaskModule(Scopes):
             check(name)
         found = scope()
         if name == '__loader__' and found:  # who asks for that is about to look for a source
-            failures = extra('failures')
-            failures.attempt(failures.cache_sources, sys._getframe())
+            extra('failures').attempt(extra('linecaches').cache_sources, sys._getframe())
             return loader
         return found[name] if name in found else ModuleType.__getattribute__(self, name)
 
