@@ -38,7 +38,8 @@ function payloadOf(frames: readonly Frame[]): Buffer {
 }
 
 function payloadsOf(frames: readonly Frame[], opcode: number): string[] {
-  return frames.filter((frame) => frame.opcode === opcode).map(({ payload }) => payload.toString('latin1'))
+  const payloads = frames.filter((frame) => frame.opcode === opcode).map(({ payload }) => payload.toString('latin1'))
+  return payloads.filter((payload) => payload !== '') // which are answers to what keeps the connection alive
 }
 
 /** A conversation that has every form of a frame; gives it with its payload. */
