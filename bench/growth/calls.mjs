@@ -28,6 +28,12 @@ export const calls = {
       const { signal } = new AbortController()
       return together(n, (i) => gateway.call('operator.add', [i, 1], {}, { signal }))
     },
+  'calls with one AbortSignal, each awaited':
+    ({ gateway }, n) =>
+    () => {
+      const { signal } = new AbortController()
+      return each(n, (i) => gateway.call('operator.add', [i, 1], {}, { signal }))
+    },
   'calls at once, each with a timeout':
     ({ gateway }, n) =>
     () =>
@@ -54,10 +60,11 @@ export const calls = {
         range(n, (i) => i),
       ),
   ),
-  'keyword arguments of a call': having(
-    'def count(*args, **kwargs): return len(args) + len(kwargs)',
-    ({ gateway }, n) => gateway.call('count', [], Object.fromEntries(range(n, (i) => [`name_${i}`, i]))),
-  ),
+  'keyword arguments of a call': async ({ gateway }, n) => {
+    await gateway.execute('def count(*args, **kwargs): return len(args) + len(kwargs)')
+    const kwargs = Object.fromEntries(range(n, (i) => [`name_${i}`, i]))
+    return () => gateway.call('count', [], kwargs)
+  },
   'members of a result':
     ({ gateway }, n) =>
     () =>

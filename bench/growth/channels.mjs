@@ -165,12 +165,7 @@ export const channels = {
       return () => gateway.exit()
     }
   },
-  'names of a task':
-    ({ gateway }, n) =>
-    () => {
-      const names = Object.fromEntries(range(n, (i) => [`name_${i}`, i]))
-      return go(gateway, 'pass', names)()
-    },
+  'names of a task': ({ gateway }, n) => go(gateway, 'pass', Object.fromEntries(range(n, (i) => [`name_${i}`, i]))),
   'lines of a task': ({ gateway }, n) => go(gateway, 'x = 1\n'.repeat(n)),
   'items of a receive queue': ({ gateway }, n) => {
     const many = new MultiChannel(range(8, () => exec(gateway, SOURCE, { n: Math.ceil(n / 8) })))
