@@ -39,8 +39,9 @@ export class Channel<R = unknown, S = unknown, G = unknown> implements AsyncIter
   #owner: 'callback' | 'receive queue' | undefined
   #listener: ChannelListener | undefined
   readonly #end = new ChannelEnd(this)
-  readonly #sends = new Sends()
-  readonly #sent = new Sent()
+  // Most channels that a worker opens have nothing sent on them, and it may open very many.
+  #sends: Sends | undefined
+  #sent: Sent | undefined
   #isIterated = false
   #isTouched = false
   #readable: ReadableStream<R> | undefined
@@ -75,6 +76,7 @@ export class Channel<R = unknown, S = unknown, G = unknown> implements AsyncIter
     try {
       const taken = this.sendNow(item)
       if (taken === true) return Promise.resolve()
+      this.#sent ??= new Sent()
       return this.#sent.when(taken, this.#hold, () => this.#end.sendError(this.isClosed))
     } catch (error) {
       return refusal(error)
@@ -84,6 +86,7 @@ export class Channel<R = unknown, S = unknown, G = unknown> implements AsyncIter
   /** @internal As `send`, but it throws at once and does not keep the process alive. What `onEncoded` sends goes right ahead of it. */
   sendNow(item: S, onEncoded?: () => void): true | Promise<boolean> {
     if (!this.#endpoint.maySend) throw this.#end.sendError(this.isClosed)
+    this.#sends ??= new Sends()
     return this.#endpoint.send(item, this.#sends.wait, onEncoded) || this.#sends.taken
   }
 

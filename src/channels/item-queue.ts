@@ -55,6 +55,8 @@ export class ItemQueue<T> {
   push(item: T): void {
     const waiter = this.#nextWaiter()
     if (waiter !== undefined) waiter.settle(item)
+    else if (this.#items.length === 0)
+      this.#items = [item] // `push` would make room for 17
     else this.#items.push(item)
   }
 

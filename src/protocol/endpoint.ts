@@ -59,7 +59,7 @@ export class Endpoint implements ItemOwner {
   #isLost = false
   #refusesItems = false
   readonly #sendWindow = new SendWindow(WINDOW_BYTES)
-  readonly #outbox = new Outbox()
+  #outbox: Outbox | undefined // there is none before something has to wait
   readonly #receiveWindow = new ReceiveWindow(WINDOW_BYTES)
   readonly #assembler: Assembler
   #reason: Fragments | undefined
@@ -95,12 +95,12 @@ export class Endpoint implements ItemOwner {
 
   /** How many items, those sent last, have not been taken to be written; one of which a part has been is one of them. */
   get unsent(): number {
-    return this.gathered + this.#outbox.length
+    return this.gathered + (this.#outbox?.length ?? 0)
   }
 
   /** Whether something waits, and that with what the peer has left unread is more than its window. */
   get isStuck(): boolean {
-    return this.#outbox.length > 0 && this.#sendWindow.isUsedUpBy(this.#outbox.bytes)
+    return this.#outbox !== undefined && this.#outbox.length > 0 && this.#sendWindow.isUsedUpBy(this.#outbox.bytes)
   }
 
   /**
@@ -146,7 +146,7 @@ export class Endpoint implements ItemOwner {
 
   /** Closes a channel whose items nobody would receive: those that wait are dropped. */
   abandon(): void {
-    for (const outbound of this.#outbox.drainItems()) outbound.onDone?.(true)
+    for (const outbound of this.#outbox?.drainItems() ?? []) outbound.onDone?.(true)
     this.close()
   }
 
@@ -162,25 +162,26 @@ export class Endpoint implements ItemOwner {
 
   /** Gives up all that waits; the peer drops an item of which it has only a part. */
   drop(): void {
-    for (const outbound of this.#outbox.drain()) outbound.onDone?.(true)
+    for (const outbound of this.#outbox?.drain() ?? []) outbound.onDone?.(true)
     this.#assembler.clear()
   }
 
   #enqueue(outbound: Outbound): void {
+    this.#outbox ??= new Outbox()
     this.#outbox.push(outbound)
     this.#link.queue(this)
   }
 
   /** Whether a fragment could go out now: an item that has been started always may. */
   get canAdvance(): boolean {
-    const { first } = this.#outbox
+    const first = this.#outbox?.first
     if (first === undefined) return false
-    return !isItem(first.kind) || this.#outbox.hasBegun || this.#sendWindow.hasRoom
+    return !isItem(first.kind) || this.#outbox?.hasBegun === true || this.#sendWindow.hasRoom
   }
 
   /** Whether an item could go out at once: nothing waits before it, and the window has room. */
   get mayStartNow(): boolean {
-    return this.#outbox.length === 0 && this.maySend && this.#sendWindow.hasRoom
+    return (this.#outbox?.length ?? 0) === 0 && this.maySend && this.#sendWindow.hasRoom
   }
 
   /** Counts what goes out at once. */
@@ -190,9 +191,9 @@ export class Endpoint implements ItemOwner {
 
   /** Takes the next fragment of what waits; see `Outbox.advance`. */
   advance(...step: Parameters<Outbox['advance']>): Outbound | undefined {
-    const { first } = this.#outbox
-    if (first !== undefined && isItem(first.kind) && !this.#outbox.hasBegun) this.countSent(itemCost(first.size))
-    const done = this.#outbox.advance(...step)
+    const first = this.#outbox?.first
+    if (first !== undefined && isItem(first.kind) && !this.#outbox?.hasBegun) this.countSent(itemCost(first.size))
+    const done = this.#outbox?.advance(...step)
     if (done?.kind === Kind.END) this.#move('sendEnd')
     if (done?.kind === Kind.CLOSE) this.#move('sendClose')
     return done
