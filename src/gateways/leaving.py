@@ -1,5 +1,5 @@
 """`_tendril.leaving`: how a worker comes to its end (twin: src/gateways/termination.ts)."""
-from _tendril import PY2, Worker, _thread, deque, extras, gc, os, signal, sys, time, worker
+from _tendril import PY2, Worker, _thread, deque, extra, extras, gc, os, signal, sys, time, worker
 from _tendril.failures import attempt
 from _tendril.originals import common, imported, loaded, own
 
@@ -57,6 +57,9 @@ def end():
         finish()
         attempt(worker.output.drain)
         os._exit(0)
+    threads = extra('threads')
+    with threads.importing:  # Python's end complains of a `threading` of which there is but half
+        threads.import_threading = int
     begun.acquire()
 
 

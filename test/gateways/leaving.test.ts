@@ -4,8 +4,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Group } from '../../src/index.js'
+import { errorOf } from '../failing.js'
 import { anyInterpreter, findInterpreter } from '../interpreters.js'
 import { Mark, thoseThatStay } from '../processes.js'
+import { noInterpreter, titled } from '../testbeds/needs.js'
 import { until } from '../waiting.js'
 
 const pythons = ['CPython 2.7', 'CPython 3.6', 'CPython 3.13'].flatMap((name) => findInterpreter(name) ?? [])
@@ -103,6 +105,36 @@ describe.each(pythons)('a worker on $name that leaves in peace', ({ command }) =
     await gateway.terminate()
     expect(await gateway.closed).toMatchObject({ exitCode: 0 })
   })
+})
+
+const no38 = noInterpreter('CPython 3.8') // later ones wait by themselves
+it.skipIf(no38)(titled('a worker comes to its end when a thread of its own has imported threading', no38), async () => {
+  const gateway = await group.makeGateway(`popen//python=${findInterpreter('CPython 3.8')?.command}`)
+  const channel = gateway.remoteExec(`
+    import sys, time, _thread, _weakrefset
+    from _tendril import leaving
+    class Begun: release = acquire = lambda self: None # the main thread comes to its end before the import does
+    leaving.begun = Begun()
+    main, amid, WeakSet = _thread.get_ident(), _thread.allocate_lock(), _weakrefset.__dict__.pop('WeakSet')
+    amid.acquire()
+    def is_at_end():
+        frame = sys._current_frames().get(main)
+        while frame and frame.f_code.co_name != 'serve': frame = frame.f_back
+        return frame is None
+    def late(name):
+        if name != 'WeakSet': raise AttributeError(name)
+        if amid.locked(): amid.release()
+        while not is_at_end(): time.sleep(0.001)
+        return WeakSet
+    _weakrefset.__getattr__ = late
+    channel.send('threading' in sys.modules)
+    amid.acquire()`)
+  expect(await channel.receive()).toBe(false)
+  const put = errorOf(gateway.put(import.meta.filename, join(folder, 'copy')))
+  await channel.waitClose()
+  expect((await gateway.terminate({ timeout: 60_000 })).killed).toEqual([])
+  await put
+  expect(lines).toEqual([])
 })
 
 const shared = `
