@@ -44,7 +44,7 @@ class SelfReadingWorker(Worker):
         if not is_unlocked and imp.lock_held():
             unlocked = Unlocked()
             with unlocked:
-                result = self.sleep(mailbox, timeout, True)
+                result = SelfReadingWorker.sleep(self, mailbox, timeout, True)  # not what stands in its place for a while (`_tendril.interrupting`)
                 if is_idle:
                     unlocked.times = 0  # PyPy's collector of garbage takes it too, and leaves it locked at the bottom of a recursion
             return result

@@ -118,6 +118,23 @@ async function passed(turns: number): Promise<void> {
   for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve))
 }
 
+describe.each(pythons3)('while a call on $name is about to be interrupted', ({ command }) => {
+  it('another one receives, also beside an import', async () => {
+    await using gateway = await gatewayToAbort(group, `python=${command}//threads=2`)
+    const first = await begin(gateway, 'unsignalled', { killAfter: Number.POSITIVE_INFINITY })
+    expect(first.thread).toBe('MainThread')
+    expect(await first.abort()).toMatchObject({ message: 'enough' })
+    const begun = gateway.newChannel()
+    const second = gateway.call('chats_beside_import', [begun])
+    for (let number = 0; number < 20; number++) {
+      expect(await begun.receive()).toBe(number)
+      await begun.send(null)
+    }
+    await second
+    await gateway.execute('import aborted; aborted.go_on.set()')
+  })
+})
+
 describe.each(pythons3)('a coroutine on $name', ({ command }) => {
   it('is cancelled as a task', async () => {
     const gateway = await gatewayToAbort(group, `python=${command}`)
