@@ -103,14 +103,14 @@ export class Session implements Performer {
     return this.#request(request)
   }
 
-  /** As {@link Session.requestWith}; `where` says where it is to begin, instead of where the question has it that it is made for. */
+  /** As {@link Session.requestWith}; `where` says where it is to begin, `subject` what it is about, for errors. */
   async requestAt(
     where: number | undefined,
     options: CallOptions | undefined,
+    subject: unknown,
     ...request: readonly unknown[]
   ): Promise<unknown> {
-    const about = request[0] === 'service.call' ? 2 : 1 // its function, not its number
-    return this.#begin(options, () => titleOf(request[0], request[about]), request, where)
+    return this.#begin(options, () => titleOf(request[0], subject), request, where)
   }
 
   /** As {@link Session.request}; what `options` say may end it before its time. */
@@ -118,7 +118,7 @@ export class Session implements Performer {
     options: CallOptions | undefined,
     ...request: readonly [operation: string, ...args: readonly unknown[]]
   ): Promise<unknown> {
-    return canBeAborted(options) ? this.requestAt(undefined, options, ...request) : this.#request(request)
+    return canBeAborted(options) ? this.requestAt(undefined, options, request[1], ...request) : this.#request(request)
   }
 
   async #request(request: readonly unknown[]): Promise<unknown> {

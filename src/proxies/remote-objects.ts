@@ -123,7 +123,7 @@ export class RemoteObjects {
   endProgram(): void {
     live.delete(this)
     if (this.#references.size === 0) return
-    this.#session.requestAt(undefined, { timeout: LAST_WORDS_MS }, 'references.complain').catch(() => undefined)
+    this.#session.requestAt(undefined, { timeout: LAST_WORDS_MS }, '', 'references.complain').catch(() => undefined)
   }
 
   /** The same objects; what is asked of them, and of what comes of that, may end before its time. */
@@ -208,9 +208,14 @@ export class RemoteObjects {
     return this.#session.requestNow(options, () => titleOfChain(chain), 'references.chain', ...chain)
   }
 
-  #ask(where: number | undefined, options: CallOptions | undefined, ...request: readonly unknown[]): Promise<unknown> {
+  #ask(
+    where: number | undefined,
+    options: CallOptions | undefined,
+    subject: unknown,
+    ...request: readonly unknown[]
+  ): Promise<unknown> {
     this.#prepare()
-    return this.#session.requestAt(openQuestionOf(this.#session) ?? where, options, ...request)
+    return this.#session.requestAt(openQuestionOf(this.#session) ?? where, options, subject, ...request)
   }
 
   /** Says what nobody waits for, and what does not keep the process alive. */

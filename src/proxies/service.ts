@@ -22,7 +22,12 @@ export type Service<T> = AsyncDisposable & {
 }
 
 /** Has something done by the worker; `where` says where it is to begin, see `SendOptions`. */
-export type Ask = (where: number | undefined, operation: string, ...args: readonly unknown[]) => Promise<unknown>
+export type Ask = (
+  where: number | undefined,
+  subject: string,
+  operation: string,
+  ...args: readonly unknown[]
+) => Promise<unknown>
 
 /** Names that an object of a promise's or of ours has already. */
 const RESERVED = ['then', 'dispose']
@@ -41,11 +46,11 @@ export async function startService<T>(ask: Ask, source: Source, options: Service
   const number = ++made
   const threads = checkedThreads(options.threads)
   const where = threads === undefined ? undefined : -number
-  await ask(undefined, 'service.start', number, text, file, names, threads ?? null)
-  const stop = async (): Promise<void> => void (await ask(undefined, 'service.stop', number))
+  await ask(undefined, file, 'service.start', number, text, file, names, threads ?? null)
+  const stop = async (): Promise<void> => void (await ask(undefined, file, 'service.stop', number))
   const functions = names.map((name) => [
     name,
-    async (...args: readonly unknown[]) => ask(where, 'service.call', number, name, ...splitArguments(args)),
+    async (...args: readonly unknown[]) => ask(where, name, 'service.call', number, name, ...splitArguments(args)),
   ])
   const service: object = Object.assign(Object.create(null), Object.fromEntries(functions))
   Object.defineProperties(service, { dispose: { value: stop }, [Symbol.asyncDispose]: { value: stop } })
