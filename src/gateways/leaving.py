@@ -57,9 +57,7 @@ def end():
         finish()
         attempt(worker.output.drain)
         os._exit(0)
-    threads = extra('threads')
-    with threads.importing:  # Python's end complains of a `threading` of which there is but half
-        threads.import_threading = int
+    extra('threads').seal()
     begun.acquire()
 
 

@@ -159,7 +159,7 @@ class Outgoing(object):
 
     def admit(self):
         """Counts what items cost whose channel has room; drops those of closed channels. Whatever is behind one that waits, in its channel, waits too."""
-        full = []
+        full = set()
         for item in list(self.waiting):
             frames, channel, cost, _, total = item
             if channel in full:
@@ -169,7 +169,7 @@ class Outgoing(object):
                 if channel._closed or worker.leaving and not has_room:
                     drop(frames)
                 elif not has_room:
-                    full.append(channel)
+                    full.add(channel)
                     continue
                 else:
                     total.append(channel._sent + cost)

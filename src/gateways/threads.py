@@ -20,6 +20,7 @@ class Ending(Reference):
 AHEAD = ('values', 'reducing', 'pieces', 'arriving', 'memory', 'failures', 'handles', 'draining', 'leaving', 'forked', 'members', 'scopes', 'strikes', 'files') + (('encoded',) if PY2 else ())
 starting = {}  # by number: the references to what threads have that were started and have not begun
 numbers = count()
+is_sealed = False  # nothing of ours imports `threading` any more
 importing = _thread.allocate_lock()  # of its own: an import may wait for frames, and whoever reads them wants `worker.mutex`
 
 
@@ -127,12 +128,19 @@ def have_threading():
     lock, unlock = (imp.acquire_lock, imp.release_lock) if PY2 else (importing.acquire, importing.release)  # two that are held at a time are one too many
     lock()
     try:
-        if 'threading' not in sys.modules:
+        if 'threading' not in sys.modules and not is_sealed:
             import_threading()
     except Exception:  # the working directory may hold another module of that name; the task runs all the same
         pass
     finally:
         unlock()
+
+
+def seal():
+    """Ahead of the interpreter's end, which complains of a `threading` of which there is but half: none of our threads is amid its import, and none begins one."""
+    global is_sealed
+    with importing:
+        is_sealed = True
 
 
 def import_threading():
