@@ -78,7 +78,7 @@ export function shownText(spec: string, isKey: (name: string) => boolean): strin
     const { key, value } = splitSegment(segment)
     const isVariable = /^\W*env|:/i.test(key)
     if (isBehindVariable && !isVariable && !isKey(key)) continue
-    shown.push(isVariable && key !== 'env:' && value !== undefined ? `${key}=…` : segment)
+    shown.push(isVariable && value !== undefined ? `${key}=…` : segment)
     isBehindVariable = isVariable
   }
   return onOneLine(shown.join('//'))

@@ -107,7 +107,7 @@ describe('XSpec.parse refuses', () => {
     ['popen//python', '"python" has no value in "popen//python"; write "python=…"'],
     ['popen//python=', '"python" has no value'],
     ['popen//env:A', '"env:A" has no value in "popen//env:A"; write "env:A=value"'],
-    ['popen//env:=x', '"env:" names no variable in "popen//env:=x"; write "env:NAME=value"'],
+    ['popen//env:=x', '"env:" names no variable in "popen//env:=…"; write "env:NAME=value"'],
     ['popen//nice=fast', '"nice" must be a whole number, not "fast", in "popen//nice=fast"'],
     ['popen//nice=1.5', '"nice" must be a whole number'],
     ['popen//execmodel=gevent', '"execmodel" must be thread or main_thread_only, not "gevent"'],
