@@ -62,7 +62,7 @@ export class Gateway extends CoreGateway {
   readonly scope: Scope = {
     gateway: this,
     session: this.#session,
-    templates: new SentTemplates(this),
+    templates: new SentTemplates(this, this.#session),
     defaults: undefined,
     ...this.#objects.doors,
   }

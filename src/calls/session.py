@@ -297,6 +297,7 @@ commands['aside'] = aside
 worker.users.add(Session.outcome.__code__)
 commands['waits'] = waits
 commands['ping'] = lambda: session.tell(['pong'])
+commands['forget'] = lambda number: worker.sources.pop('_tendril.templates.%d' % number, None)
 commands['awake'] = lambda: None  # the answer to `wake`: that it comes is enough
 
 

@@ -16,7 +16,7 @@ MAX_EVALUATED = 256  # texts whose code is kept
 MAX_NAMED = 1000     # those whose lines tracebacks show
 MAX_KEPT = 1 << 21   # characters of either, unless it is one text that has more
 UNNAMED = '<remote exec>'
-evaluated, templates = {}, {}  # functions: by text and names, by the number of a call site
+evaluated = {}  # functions, by text and names
 named = deque()  # names of texts that had none, and how long they are
 sizes = {'named': 0, 'evaluated': 0}
 numbers = count(1)
@@ -175,10 +175,10 @@ def evaluate(call, source, names):
 
 
 def run_template(call, number, values):
-    run = templates.get(number)
-    if run is None:
-        run = templates[number] = template(worker.sources['_tendril.templates.%d' % number], len(values))
-    return run(*values)
+    pushed = worker.sources['_tendril.templates.%d' % number]
+    if 'run' not in pushed:
+        pushed['run'] = template(pushed, len(values))
+    return pushed['run'](*values)
 
 
 def template(pushed, values):

@@ -5,6 +5,7 @@
 import { dedent, type Gateway } from '../core.js'
 import { withDelivery } from './call-errors.js'
 import { callSiteOf } from './call-site.js'
+import type { Performer } from './performer.js'
 
 /** The text of a template, and the file that tracebacks name. */
 interface Template {
@@ -20,10 +21,12 @@ const templates = new WeakMap<TemplateStringsArray, Template>()
 export class SentTemplates {
   readonly #gateway: Gateway
   readonly #numbers = new WeakMap<TemplateStringsArray, number>()
+  readonly #unused: FinalizationRegistry<number>
   #count = 0
 
-  constructor(gateway: Gateway) {
+  constructor(gateway: Gateway, performer: Performer) {
     this.#gateway = gateway
+    this.#unused = new FinalizationRegistry((number) => performer.command('forget', number))
   }
 
   /**
@@ -39,6 +42,7 @@ export class SentTemplates {
     this.#push(number, templateOf(strings, tag))
     this.#count = number
     this.#numbers.set(strings, number)
+    this.#unused.register(strings, number)
     return number
   }
 

@@ -1,11 +1,17 @@
 // Python as text and as templates: values, namespaces, tracebacks, threads.
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Gateway, Group } from '../../src/index.js'
 import { remoteErrorOf } from '../failing.js'
 import { anyInterpreter } from '../interpreters.js'
+import { until } from '../waiting.js'
 import { pythons, pythons3 } from './pythons.js'
+
+setFlagsFromString('--expose-gc')
+const collectGarbage = runInNewContext('gc') as () => void
 
 const group = new Group()
 afterAll(() => group.terminate())
@@ -230,6 +236,21 @@ describe.each(pythons)('$name', ({ name, command }) => {
     expect(await Promise.all(Array.from({ length: 100 }, (_, n) => square(n)))).toEqual(
       Array.from({ length: 100 }, (_, n) => n * n),
     )
+  })
+
+  it('keeps nothing of a call site that is gone', async () => {
+    const here = (): Promise<number> => gateway.py<number>`40 + ${2}`
+    expect(await here()).toBe(42)
+    for (let n = 0; n < 100; n++) {
+      const made = Object.assign([`${n} + `, ''], { raw: [`${n} + `, ''] })
+      expect(await gateway.py(made, 1)).toBe(n + 1)
+    }
+    await until(async () => {
+      collectGarbage()
+      const count = 'len([name for name in __import__("_tendril").worker.sources if ".templates." in name])'
+      return Number(await gateway.eval(count)) < 50
+    })
+    expect(await here()).toBe(42)
   })
 
   it('does not mix the values of two threads in one call site', async () => {
