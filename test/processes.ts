@@ -38,6 +38,12 @@ export class Mark {
       .filter((name) => /^\d+$/.test(name) && read(`/proc/${name}/environ`).includes(this.#text))
       .map(Number)
       .filter((pid) => !isGone(pid))
+
+  /** What those of them run that sleep: there is such a line when `sleep` is begun, and a SIGINT ends it. */
+  readonly sleeps = (): string[] =>
+    this.pids()
+      .map((pid) => read(`/proc/${pid}/cmdline`).replaceAll('\0', ' ').trim())
+      .filter((line) => line.startsWith('sleep '))
 }
 
 /** Our own children that have ended and that nobody has waited for. */

@@ -146,30 +146,46 @@ def pipe_from(fd):
 
 
 def interrupt_children():
-    """Sends SIGINT to what the prompt waits for, as a terminal does that has its process group in the foreground. A process that runs may start another one that no list has: they are all stopped before any of them is told."""
-    ours = {}
+    """Sends SIGINT to what the prompt waits for, as a terminal does that has its process group in the foreground. A process that runs may start another one that no list has: they are all stopped before any of them is told. A child of `vfork`, whose parent waits in state D, is told once more behind its exec: before, it has that parent's handlers, and dash's do nothing then, in both."""
+    ours, found = {}, {}
     try:
         for _ in range(100):  # a process that is amid a system call may take a while to stop
             found = started()
             for pid in set(found).difference(ours):
-                ours[pid] = found[pid] not in AT_REST and tell(pid, signal.SIGSTOP)
-            if not any(ours[pid] and found[pid] not in AT_REST for pid in found):
+                ours[pid] = found[pid][0] not in AT_REST and tell(pid, signal.SIGSTOP)
+            if not any(ours[pid] and found[pid][0] not in AT_REST for pid in found):
                 break
     except (IOError, OSError, LookupError, ValueError):  # there is no /proc, or it is that of other processes
         if os.getpgrp() == os.getpid():
             extra('interrupting').last_signal = time.time()  # this one is not for the worker
             os.killpg(0, signal.SIGINT)
+    borrowers = [pid for pid in found if found.get(found[pid][1], 'X')[0] == 'D' and is_to_exec(pid)]
     for pid, is_stopped in ours.items():
         tell(pid, signal.SIGINT)
         if is_stopped:
             tell(pid, signal.SIGCONT)
+    for _ in range(500):  # 5 s
+        for pid in [pid for pid in borrowers if not is_to_exec(pid)]:
+            tell(pid, signal.SIGINT)
+            borrowers.remove(pid)
+        if not borrowers:
+            break
+        time.sleep(0.01)
 
 
+def is_to_exec(pid):
+    try:
+        return bool(int(stat_of(pid)[6]) & PF_FORKNOEXEC)
+    except (IOError, OSError):  # it has ended
+        return False
+
+
+PF_FORKNOEXEC = 0x40
 AT_REST = 'TtZX'  # stopped, traced, and over: see proc(5)
 
 
 def started():
-    """The other processes of the worker's group, and their states. Where that is not the worker's own, who has started the worker may be in it, too, so that only those count that descend from it."""
+    """The other processes of the worker's group, their states and their parents. Where that is not the worker's own, who has started the worker may be in it, too, so that only those count that descend from it."""
     me, group, found = os.getpid(), os.getpgrp(), {}
     for name in filter(str.isdigit, os.listdir('/proc')):
         try:
@@ -179,17 +195,17 @@ def started():
     if int(found[me][2]) != group:
         raise ValueError('that is not ours')
     return dict(
-        (pid, found[pid][0])
+        (pid, (found[pid][0], int(found[pid][1])))
         for pid in found
         if pid != me and int(found[pid][2]) == group and (group == me or descends(pid, me, found))
     )
 
 
-def stat_of(name):
-    """The state, the parent and the group of a process."""
-    fd = os.open('/proc/%s/stat' % name, os.O_RDONLY)
+def stat_of(pid):
+    """The state, the parent, the group, …, the flags of a process: proc(5) from the third on."""
+    fd = os.open('/proc/%s/stat' % pid, os.O_RDONLY)
     try:
-        return os.read(fd, 4096).rpartition(b')')[2].decode('ascii').split()[:3]
+        return os.read(fd, 4096).rpartition(b')')[2].decode('ascii').split()[:7]
     finally:
         os.close(fd)
 

@@ -10,7 +10,7 @@ import { Group } from '../../src/index.js'
 import { anyInterpreter, chosenInterpreters, findInterpreter } from '../interpreters.js'
 import { Mark, thoseThatStay } from '../processes.js'
 import { Terminal } from '../terminal.js'
-import { eventually } from '../waiting.js'
+import { eventually, until } from '../waiting.js'
 import { bin, type Result } from './command.js'
 
 const state = mkdtempSync(join(tmpdir(), 'tendril-repl-'))
@@ -30,12 +30,6 @@ async function atPrompt(env: Readonly<Record<string, string>> = plain, ...args: 
   const terminal = new Terminal([process.execPath, bin, 'repl', ...(args.length > 0 ? args : [spec])], env)
   await terminal.shows(/>>>/)
   return terminal
-}
-
-/** The command lines of those processes of a worker that sleep. */
-function sleepsOf(mark: Mark): string[] {
-  const words = mark.pids().map((pid) => readFileSync(`/proc/${pid}/cmdline`, 'latin1').replaceAll('\0', ' ').trim())
-  return words.filter((line) => line.startsWith('sleep'))
 }
 
 /** Leaves, and gives the exit code. */
@@ -141,6 +135,15 @@ for n in range(400):
     os.fork() or os.execlp('sleep', 'sleep', '3600')
     n == 20 and os.write(1, b'runs\\n')
 os.wait()`
+  // It does what dash does with vfork: until its exec, behind the signal, the child has its parent's handler, which does nothing.
+  const playsDash = `import ctypes, os, re, signal, time
+signal.signal(signal.SIGINT, lambda *_: None)
+CLONE_VFORK, number = 0x4000, ${process.arch === 'arm64' ? 220 : 56}
+if ctypes.CDLL(None).syscall(number, CLONE_VFORK | signal.SIGCHLD, 0, 0, 0, 0) == 0:
+    os.write(1, b'runs\\n')
+    while not re.search('ShdPnd:.*2\\n', open('/proc/%d/status' % os.getppid()).read()): time.sleep(0.01)
+    os.execlp('sleep', 'sleep', '3600')
+os.wait()`
 
   it('ends by Ctrl-C the child processes that Python waits for, and nothing beside its process group', async () => {
     const mark = new Mark()
@@ -152,9 +155,10 @@ os.wait()`
     for (const line of waits) {
       terminal.type(`${line}\r`)
       await terminal.shows(/\nruns\r\n/)
+      if (line.includes('sleep 3600')) await until(() => mark.sleeps().includes('sleep 3600'))
       terminal.type('\u0003')
       await terminal.shows(/>>> /)
-      await eventually(() => expect(sleepsOf(mark)).toEqual(['sleep 3599']))
+      await eventually(() => expect(mark.sleeps()).toEqual(['sleep 3599']))
     }
     terminal.type('[os.getpid() == pid, own.poll(), "still there"]\r')
     await terminal.shows(/\[True, None, 'still there'\]\r\n[^\n]*>>> /)
@@ -175,15 +179,17 @@ os.wait()`
       onOutput: (_, text) => void shown.emit(Buffer.from(text).toString().trim()),
     })
     await prompt.push('import os, subprocess, sys', new AbortController().signal)
-    for (const line of [waits[0], `subprocess.call([sys.executable, "-c", ${JSON.stringify(startsMany)}])`]) {
+    const script = (text: string) => `subprocess.Popen([sys.executable, "-c", ${JSON.stringify(text)}]).wait()`
+    for (const line of [waits[0], script(startsMany), ...(process.platform === 'linux' ? [script(playsDash)] : [])]) {
       const runs = once(shown, 'runs')
       const interruption = new AbortController()
       const outcome = prompt.push(line ?? '', interruption.signal)
       await runs
+      if (line === waits[0]) await until(() => mark.sleeps().length > 0)
       interruption.abort()
       await prompt.interruptChildren()
       expect(await outcome).toEqual({ state: 'failed', code: 1 })
-      await eventually(() => expect(sleepsOf(mark)).toEqual([]))
+      await eventually(() => expect(mark.sleeps()).toEqual([]))
     }
     expect(await gateway.eval('6 * 7')).toBe(42)
   })

@@ -5,10 +5,12 @@ import { writeFileSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { Mark } from '../processes.js'
 import { Terminal } from '../terminal.js'
 import { makeKey } from '../testbeds/keys.js'
 import { noSshd, titled } from '../testbeds/needs.js'
 import { type Sshd, startSshd } from '../testbeds/sshd.js'
+import { until } from '../waiting.js'
 import { bin, tendrilOnTerminal } from './command.js'
 
 describe.skipIf(noSshd)(titled('tendril and hosts', noSshd), () => {
@@ -61,11 +63,13 @@ describe.skipIf(noSshd)(titled('tendril and hosts', noSshd), () => {
   })
 
   it('Ctrl-C at the prompt ends what Python waits for over there', async () => {
-    const argv = [process.execPath, bin, 'repl', bed.spec]
+    const mark = new Mark()
+    const argv = [process.execPath, bin, 'repl', `${bed.spec}//${mark.key}`]
     const terminal = new Terminal(argv, { XDG_STATE_HOME: bed.folder, NO_COLOR: '1', TERM: 'xterm' })
     await terminal.shows(/>>> /)
     terminal.type('import os; os.system("echo ru""ns; sleep 3600; true")\r')
     await terminal.shows(/\nruns\r\n/)
+    await until(() => mark.sleeps().length > 0)
     terminal.type('\u0003')
     await terminal.shows(/>>> /)
     terminal.type('40 + 2\r')
