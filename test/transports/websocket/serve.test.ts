@@ -31,23 +31,25 @@ function requestOf(given: Readonly<Record<string, string | undefined>>, path = '
 
 describe.each(pythons)('a server on $name', ({ command }) => {
   let server: SocketServer
+  let hasty: SocketServer // with whom what is never said is over soon
   let started = ''
   let request: StartRequest
   beforeAll(async () => {
-    server = await startSocketServer({
-      python: command,
-      args: ['--penalty', '0', '--handshake-timeout', '1', '--origin', 'https://python.test'],
-    })
+    const args = ['--penalty', '0', '--origin', 'https://python.test']
+    const starting = [args, [...args, '--handshake-timeout', '1']].map((each) =>
+      startSocketServer({ python: command, args: each }),
+    )
+    ;[server, hasty] = (await Promise.all(starting)) as [SocketServer, SocketServer]
     started = join(server.folder, 'started')
     request = { python: null, loader: `open(${JSON.stringify(started)}, "w").close()`, env: {} }
   })
   beforeEach(() => rmSync(started, { force: true }))
-  afterAll(() => server?.stop())
+  afterAll(() => Promise.all([server?.stop(), hasty?.stop()]))
 
   /** Somebody for whom the server has upgraded, and the frames that it says. */
-  const upgraded = async (head = requestOf(fields)): Promise<{ client: RawClient; frames: Frame[] }> => {
-    const client = await RawClient.connect(server.port)
-    client.say(head)
+  const upgraded = async ({ port } = server): Promise<{ client: RawClient; frames: Frame[] }> => {
+    const client = await RawClient.connect(port)
+    client.say(requestOf(fields))
     while ((await client.line()) !== '\r');
     const parser = new FrameParser()
     const frames: Frame[] = []
@@ -154,17 +156,17 @@ describe.each(pythons)('a server on $name', ({ command }) => {
     ['noise', (client) => client.say(Buffer.alloc(3000, 0xff))],
   ]
   it.each(strangers)('starts nothing for %s, and serves the next', async (_, speak) => {
-    const { client } = await upgraded()
+    const { client } = await upgraded(hasty)
     using __ = client
     speak(client)
     await client.rest()
     expect(existsSync(started)).toBe(false)
-    expect(server.log()).not.toContain('Traceback')
+    expect(hasty.log()).not.toContain('Traceback')
     expect(await shakeHands((text) => encodeFrame(text), server.token)).toBe('TENDRIL 1 ok\n')
   })
 
   it('gives who only pings no more time than anybody', async () => {
-    const { client } = await upgraded()
+    const { client } = await upgraded(hasty)
     using _ = client
     const pinging = setInterval(() => client.say(encodeFrame('', { opcode: PING })), 100)
     await client.rest()
