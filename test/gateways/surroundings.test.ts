@@ -67,7 +67,7 @@ afterAll(() => rmSync(folder, { recursive: true }))
 async function expectWorks(python: string, ...keys: string[]): Promise<void> {
   const texts: string[] = []
   await using group = new Group({ onOutput: ({ text }) => texts.push(text) })
-  const gateway = await group.makeGateway(['popen', `python=${python}`, 'timeout=10s', ...keys].join('//'))
+  const gateway = await group.makeGateway(['popen', `python=${python}`, 'timeout=60s', ...keys].join('//'))
   expect(await gateway.remoteExec('channel.send(u"\\xe9\\U0001f600")').receive()).toBe('é😀')
   await expect(gateway.remoteExec('print("printed"); raise ValueError("17")').waitClose()).rejects.toThrow(
     'ValueError: 17',
