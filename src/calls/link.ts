@@ -77,14 +77,25 @@ export function openLink(gateway: Gateway, events: LinkEvents): Link {
     gateway.fail(new ProtocolError('the worker ended a channel of its calls'))
     void gateway.closed.then(() => events.onEnd())
   }
-  installing.waitClose().then(events.onOpen, (error: Error) => {
-    end(error)
-    for (const channel of [requests, control, answers]) channel.close().catch(() => undefined)
-  })
+  let isInstalling = true
+  const installed = installing
+    .waitClose()
+    .then(events.onOpen, (error: Error) => {
+      end(error)
+      for (const channel of [requests, control, answers]) channel.close().catch(() => undefined)
+    })
+    .finally(() => {
+      isInstalling = false
+    })
+  // Whoever fails to install it lets go of the channels, and the end of that says why.
+  const onChannelEnd = (): void => {
+    if (isInstalling && gateway.isReceiving) void installed.then(() => end())
+    else end()
+  }
   requests.listen({
     takesAll: () => events.isAwaiting(),
     onItem: () => take(requests, events),
-    onEnd: () => end(),
+    onEnd: onChannelEnd,
   })
   control.listen({
     takesAll: () => true,
@@ -92,9 +103,9 @@ export function openLink(gateway: Gateway, events: LinkEvents): Link {
       const item = control.takeNow()
       if (item !== undefined) events.onTold(messages.readTold(item[0]))
     },
-    onEnd: () => end(),
+    onEnd: onChannelEnd,
   })
-  answers.listen({ onItem: () => undefined, onEnd: () => end() })
+  answers.listen({ onItem: () => undefined, onEnd: onChannelEnd })
   return { requests, control, answers, installing }
 }
 

@@ -70,6 +70,8 @@ describe.each(pythons)('a worker on $name for which there are no more threads', 
     const gateway = await group.makeGateway(`popen//python=${command}`)
     const first = gateway.remoteExec(`${noThreads}\nchannel.send(1)\nchannel.receive()\n_thread.stack_size(0)`)
     await first.receive()
+    const refused = gateway.remoteExec('1', { f: () => 1 }) // what was lent to it is given back, and so is the session
+    await expect(refused.waitClose()).rejects.toThrow(cannot)
     const abortable = gateway.remoteExec('1', {}, { signal: new AbortController().signal })
     const ask = [
       gateway.stacks(),
