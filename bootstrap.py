@@ -642,7 +642,6 @@ class Importer(object):
         while name.startswith('_tendril.') and name not in worker.sources and not worker.has_extras and not worker.lost:
             worker.pushed.put(worker.wait(worker.pushed))
         if name.endswith('_tracker') and worker.guard:  # multiprocessing's
-            worker.guard.tell(b'T')
             extra('start_methods').watch()
         if name not in worker.sources and '_tendril.elastic' in worker.sources:
             from _tendril.elastic import find

@@ -17,13 +17,12 @@ class Guard(object):
         self.relay = relay
         self.lifeline, self.end = os.pipe()
         self.worker = os.getpid()
-        self.has_tracker, self.is_over, self.deadline = False, False, float('inf')
+        self.is_over, self.deadline = False, float('inf')
 
     # In the worker.
 
     def tell(self, what, number=0):
         """Gives what was told; nothing when the guard has been killed."""
-        self.has_tracker |= what == b'T'
         told = what + ('%15.3f' % number).encode('ascii')
         return told[:relay.tell(self.end, told)]
 
@@ -54,25 +53,10 @@ class Guard(object):
             self.deadline = clock() + float(told[1:])
         elif what == b'Q':  # it wants to have what was printed
             self.relay.ask(told)
-        elif what == b'T':  # there may be a tracker
-            self.has_tracker = True
         elif what == b'W':  # it writes nothing more
             self.relay.take_wire(worker.fd_out)
         else:               # nothing, or that it ends itself
             self.is_over = True
-
-    def end_all(self):
-        """Ends what the worker has started, and the worker itself if it is stuck."""
-        if self.has_tracker:
-            for fd in (worker.fd_in, worker.output.stderr):
-                os.close(fd)  # somebody may wait for their end
-            try:
-                if not self.is_over:
-                    os.kill(self.worker, signal.SIGKILL)
-                os.killpg(worker.group, signal.SIGTERM)  # a tracker ignores it; those who hold its pipe open mostly do not
-                time.sleep(0.5)       # it sees that its pipe has ended, and frees what it knows of
-            except EnvironmentError:  # nobody is left
-                pass
 
 
 def start(relay):
@@ -90,7 +74,6 @@ def start(relay):
             getattr(worker, 'hang_up', int)()  # a link's
             if worker.group != guard.worker:
                 time.sleep(0.1)  # what started the worker may still have its exit code to pass on
-            guard.end_all()
     except BaseException:  # there may be no more processes
         os.dup2(worker.output.stderr, 2)
         worker.fail(int)

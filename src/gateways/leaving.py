@@ -28,8 +28,6 @@ def begin(grace):
 def enforce(grace):
     """A thread of its own: halfway through the grace it interrupts the main thread, at its end it ends the process group."""
     guard = worker.guard
-    if guard is not None and guard.has_tracker:
-        grace = max(grace - 0.5, grace / 2)  # the guard gives the rest to the tracker
     time.sleep(grace / 2)
     if type(worker) is Left:
         return

@@ -1,10 +1,15 @@
-"""`_tendril.start_methods`: what multiprocessing is told that sends a task's function to a process which cannot have it.
+"""`_tendril.start_methods`: what is different for multiprocessing in a worker.
 
 A process that is forked has what its parent has. One of another start method imports it, and would wait for ever, or fail over and
 over, for the module of a task. So the pickler that sends to processes refuses there.
+
+Its resource tracker, and that of loky, which is started by the same function, frees shared memory and the like behind those that have died. It
+has a session of its own: whoever kills the worker kills the process group.
 """
-from _tendril import _thread, sys
+from _tendril import _thread, os, sys
+from _tendril.originals import imported, loaded
 from _tendril.scopes import NAME, checks
+from _tendril.worlds import anew
 
 dumping = {}  # by thread, while it pickles for a process: the names that were refused
 
@@ -55,8 +60,24 @@ def explained(pickler):
     return dump
 
 
+def apart(spawn):
+    """Its function that starts processes, as one that has trackers live apart."""
+    def spawnv_passfds(path, args, passfds):
+        if b'_tracker import main' not in os.fsencode(args[-1]):
+            return spawn(path, args, passfds)
+        child = anew('subprocess').Popen(args, executable=path, pass_fds=passfds, restore_signals=False, start_new_session=True)
+        child.returncode = 0  # whoever starts it waits for it
+        return child.pid
+
+    return spawnv_passfds
+
+
 def watch():
-    """Called when a start method is used that may be another one."""
+    """Called ahead of the import of a tracker: memory may be shared, and a start method used that is another one."""
+    if loaded('multiprocessing') is not None:
+        util = imported('multiprocessing.util')
+        if getattr(util, 'spawnv_passfds', watch).__module__ != __name__:
+            util.spawnv_passfds = apart(util.spawnv_passfds)
     reduction = sys.modules.get('multiprocessing.reduction')
     if reduction is not None and not checks:
         checks.append(check)

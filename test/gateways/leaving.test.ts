@@ -185,21 +185,24 @@ describe.each(newest)('a worker on $name', ({ command }) => {
     expect((await gateway.terminate({ timeout: Infinity })).killed).toEqual([])
   })
 
-  it.each(['left', 'was killed', 'was stuck'])('frees shared memory when it %s', async (how) => {
-    const mark = new Mark()
-    const gateway = await group.makeGateway(`popen//python=${command}//${mark.key}`)
-    const { pid } = await gateway.info()
-    const name = await gateway.remoteExec<string>(shared).receive()
-    expect(existsSync(`/dev/shm/${name}`)).toBe(true)
-    if (how === 'was stuck')
-      await gateway
-        .remoteExec('channel.send(1)\nwhile True:\n try:\n  while True: pass\n except BaseException: pass')
-        .receive()
-    if (how === 'was killed') process.kill(pid, 'SIGKILL')
-    else await gateway.terminate()
-    expect(await thoseThatStay(mark.pids)).toEqual([])
-    expect(existsSync(`/dev/shm/${name}`)).toBe(false)
-  })
+  it.each(['left', 'was killed', 'was killed with its group', 'was stuck'])(
+    'frees shared memory when it %s',
+    async (how) => {
+      const mark = new Mark()
+      const gateway = await group.makeGateway(`popen//python=${command}//${mark.key}`)
+      const { pid } = await gateway.info()
+      const name = await gateway.remoteExec<string>(shared).receive()
+      expect(existsSync(`/dev/shm/${name}`)).toBe(true)
+      if (how === 'was stuck')
+        await gateway
+          .remoteExec('channel.send(1)\nwhile True:\n try:\n  while True: pass\n except BaseException: pass')
+          .receive()
+      if (how.startsWith('was killed')) process.kill(how === 'was killed' ? pid : -pid, 'SIGKILL')
+      else await gateway.terminate()
+      expect(await thoseThatStay(mark.pids)).toEqual([])
+      expect(existsSync(`/dev/shm/${name}`)).toBe(false)
+    },
+  )
 })
 
 // Which garbage is collected when depends on the Python: of these, the middle one lost such files.
