@@ -54,6 +54,8 @@ export class ChannelTable<G> {
   /** Those that the worker closed while they were bare, but may have given to somebody. */
   readonly #over = new Set<number>()
   readonly #untold: UntoldFailures
+  /** Those of tasks of the user's that have not ended. */
+  readonly #tasks = new Set<Endpoint>()
   /** What the unclaimed take. */
   readonly #kept = new Map<number, number>()
   /** Those whose code was interrupted because the gateway ends: that is what their readers are told, once it is known how. */
@@ -77,6 +79,16 @@ export class ChannelTable<G> {
   add<R, S>(endpoint: Endpoint): Channel<R, S, G> {
     this.#sent.delete(endpoint.id)
     return new Channel<R, S, G>(endpoint, this.#gateway, this.#keepAlive)
+  }
+
+  /** That of a task of the user's. */
+  addTask<R, S>(endpoint: Endpoint): Channel<R, S, G> {
+    this.#tasks.add(endpoint)
+    return this.add<R, S>(endpoint)
+  }
+
+  get runsTasks(): boolean {
+    return this.#tasks.size > 0
   }
 
   /**
@@ -122,6 +134,7 @@ export class ChannelTable<G> {
     { isEnding, isGiven, reasonBytes = 0 }: { isEnding: boolean; isGiven: boolean; reasonBytes?: number },
   ): void {
     const { id } = endpoint
+    this.#tasks.delete(endpoint)
     if (endpoint.receiver instanceof Bare) {
       if (readFailure === undefined || !isGiven) return this.#closeBare(id, isGiven)
       this.#makeUnclaimed(endpoint)

@@ -23,6 +23,7 @@ import type { GatewayParts } from './gateway-parts.js'
 import { type GatewayInfo, type GatewayStatus, isPlaced, parseStatus, setupOf } from './hello.js'
 import { withoutValues } from './hidden-variables.js'
 import { KeepAlive } from './keep-alive.js'
+import { watchTasks } from './last-tasks.js'
 import { LastWords } from './last-words.js'
 import { Lifetime } from './lifetime.js'
 import type { Opening } from './opening.js'
@@ -86,6 +87,8 @@ export class Gateway implements AsyncDisposable {
     })
     this.#writer = new Writer(this.#connection, transport, () => this.#begin(marker), this)
     this.closed = this.#lifetime.closed
+    const tasks = { runsTasks: () => this.#channels.runsTasks, keepAlive: () => this.#keepAlive.hold() }
+    void this.closed.then(watchTasks(tasks))
     this.ready = this.#becomeReady()
     this.ready.catch(() => undefined) // whoever does not await it learns the same from `closed` and from every channel
     transport.start({
@@ -124,7 +127,7 @@ export class Gateway implements AsyncDisposable {
     kwargs: Readonly<Record<string, unknown>> = {},
   ): Channel<R, S, this> {
     this.#lifetime.checkOpen()
-    return this.#channels.add<R, S>(this.#connection.exec(this.#coding.encode(readTask(source, kwargs))))
+    return this.#channels.addTask<R, S>(this.#connection.exec(this.#coding.encode(readTask(source, kwargs))))
   }
 
   /** @internal As `remoteExec`, for code of tendril's own: it has a thread of its own, and leaves the main one to the user's. */
