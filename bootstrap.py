@@ -261,6 +261,7 @@ class Worker(object):
     """The gateway as code in the worker sees it (`channel.gateway`), and all that happens behind it."""
 
     receive, transmit = staticmethod(os.read), staticmethod(os.write)  # or those of a link
+    channel = None  # the module of channels, once there may be any
     on_sent = None  # called when an item is out, by the thread that sent it
     headed = None  # of a link: function(bytes, how many follow apart) that gives the bytes behind a header of the link's own
 
@@ -379,7 +380,7 @@ class Worker(object):
                 payload = b''.join(self.parts.pop((kind, channel_id)))
             if flags & MORE:
                 return
-        if kind in self.FRAMES:
+        if kind in self.FRAMES and (self.channel or kind in (SETUP, PUSH)):
             self.FRAMES[kind](self, channel_id, payload)
         else:
             self.channels[channel_id]._on_frame(kind, flags, payload)

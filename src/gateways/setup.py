@@ -11,7 +11,7 @@ def apply(setup):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT, signal.SIGTERM])
     error = None
     if setup['nice'] or setup['chdir'] or 'env' in setup:
-        error = extra('place').take_place(setup)
+        error = worker.sources['_tendril.place'] and extra('place').take_place(setup)  # nothing waits for it here
     make_main()
     worker.channel, worker.outgoing, worker.output = channel, outgoing.Outgoing(), output.Output()
     worker.guard = None

@@ -1,5 +1,5 @@
 // The loader, the sizes, one write that carries everything, and a stream that may break off at any byte.
-import { execFileSync, spawn } from 'node:child_process'
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -15,8 +15,10 @@ import {
   readCore,
   STAGE_SIZE,
 } from '../../src/gateways/bootstrap.js'
-import { Group } from '../../src/index.js'
-import { HEADER_BYTES, Kind } from '../../src/protocol/frames.js'
+import { setupOf } from '../../src/gateways/hello.js'
+import { Group, XSpec } from '../../src/index.js'
+import { encode } from '../../src/protocol/codec.js'
+import { encodeFrame, encodeUint32, HEADER_BYTES, Kind } from '../../src/protocol/frames.js'
 import { anyInterpreter, interpreters } from '../interpreters.js'
 import { Mark, thoseThatStay } from '../processes.js'
 
@@ -107,6 +109,26 @@ describe('the stream', () => {
   it.each(interpreters())('may break off in every part of it, with $name', async (interpreter) => {
     const cuts = [0, 100, STAGE_SIZE, STAGE_SIZE + 1000, bootstrapSize(), flight.length - 1, flight.length]
     await Promise.all(cuts.map((cut) => expectEnd(interpreter.command, cut)))
+  })
+})
+
+describe.each(interpreters())('a worker on $name', (interpreter) => {
+  const setup = Buffer.concat(
+    encode(setupOf('gw0', XSpec.parse('popen//nice=5'), { maxItemBytes: 1 << 20 }), { protocol: 2 }),
+  )
+  it.each([
+    ['a channel', encodeFrame(Kind.OPEN, 0, 1)],
+    ['an end', encodeFrame(Kind.TERMINATE, 0, 0, encodeUint32(0))],
+    ['a SETUP that needs a module which was not pushed', encodeFrame(Kind.SETUP, 0, 0, setup)],
+  ])('that reads %s ahead of all else says that it is an error of the protocol', (_, frame) => {
+    const input = Buffer.concat([...bootstrapBytes(makeMarker()), frame])
+    const { stderr } = spawnSync(interpreter.command, ['-c', loaderLine()], {
+      input,
+      encoding: 'utf8',
+      timeout: 50_000,
+    })
+    expect(stderr).toMatch(/^tendril worker: protocol error: /)
+    expect(stderr).not.toContain('Traceback')
   })
 })
 
