@@ -737,6 +737,7 @@ def start(marker, extras):
         stand_in(_thread, 'scopes', 'start_new_thread', 'start_new', 'start_joinable_thread')
         stand_in(sys.modules.get('threading', _thread), 'scopes', '_start_new_thread', '_start_joinable_thread')
         sys.modules['__channelexec__'] = Scopes('__channelexec__')
+        _thread.start_new_thread(int, ())  # the end of the first one may load libgcc, for which user code may leave no descriptor
         for loop in (worker.output.forward, worker.read_all):
             _thread.start_new_thread(worker.attend, (loop,))
         worker.serve()

@@ -124,7 +124,11 @@ class Outgoing(object):
         self.pass_on()
         with self.lock:
             self.entries += 1
-            os.dup2(os.open(os.devnull, os.O_WRONLY), worker.fd_out)
+            try:
+                nowhere = os.open(os.devnull, os.O_WRONLY)
+            except EnvironmentError:  # user code has left no descriptor
+                nowhere = 0           # which nobody can write to
+            os.dup2(nowhere, worker.fd_out)
 
     def write_in_turn(self, item):
         """Writes until an item is out (None: until only items are left for which threads wait). False when somebody else is writing."""

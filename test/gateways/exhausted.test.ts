@@ -378,6 +378,29 @@ channel.send(len(got))`)
   })
 })
 
+// The end of a thread may need a descriptor, in Python 3.8.
+const endings = [findInterpreter('CPython 3.8') ?? any, newestInterpreter()]
+it.each(endings)(
+  'a worker on $name whose code has taken all descriptors goes on, and ends in peace',
+  async (python) => {
+    const gateway = await prepared(
+      python.command,
+      `
+import os, resource
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+try:
+    while True: os.open(os.devnull, os.O_RDONLY)
+except EnvironmentError: pass`,
+    )
+    const first = gateway.remoteExec('channel.send(1)\nchannel.receive()')
+    expect(await first.receive()).toBe(1)
+    await gateway.remoteExec('1').waitClose() // in a thread, which ends
+    expect(await gateway.eval('1 + 1')).toBe(2)
+    expect((await gateway.terminate({ timeout: Infinity })).killed).toEqual([])
+    expect(printed).toBe('')
+  },
+)
+
 describe('a worker', () => {
   const noPypy = noInterpreter('PyPy')
   it.skipIf(noPypy)(
