@@ -44,4 +44,12 @@ describe('a program', () => {
     expect(stderr).toMatch(told)
     expect(stderr).not.toContain('Warning')
   })
+
+  it('that ends is told of a task that fails then, and is not held up by one that goes on', () => {
+    const told = run(`gateway.remoteExec('import time; time.sleep(0.1); 1 // 0')`)
+    expect(told).toMatchObject({ status: 0, stdout: '' })
+    expect(told.stderr).toContain('ZeroDivisionError: ')
+    const silent = run(`gateway.remoteExec('import time; time.sleep(3600)')`)
+    expect(silent).toEqual({ status: 0, stdout: '', stderr: '' })
+  })
 })

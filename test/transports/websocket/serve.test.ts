@@ -36,7 +36,7 @@ describe.each(pythons)('a server on $name', ({ command }) => {
   let request: StartRequest
   beforeAll(async () => {
     const args = ['--penalty', '0', '--origin', 'https://python.test']
-    const starting = [args, [...args, '--handshake-timeout', '1']].map((each) =>
+    const starting = [args, [...args, '--handshake-timeout', '2']].map((each) =>
       startSocketServer({ python: command, args: each }),
     )
     ;[server, hasty] = (await Promise.all(starting)) as [SocketServer, SocketServer]
@@ -58,8 +58,8 @@ describe.each(pythons)('a server on $name', ({ command }) => {
   }
 
   /** Both halves of the handshake, in frames of a form. */
-  const shakeHands = async (say: (text: string) => Uint8Array, token: string): Promise<string> => {
-    const { client, frames } = await upgraded()
+  const shakeHands = async (say: (text: string) => Uint8Array, token: string, on = server): Promise<string> => {
+    const { client, frames } = await upgraded(on)
     using _ = client
     client.say(say(hello))
     await eventually(() => expect(frames.some(({ opcode }) => opcode < CLOSE)).toBe(true))
@@ -162,7 +162,7 @@ describe.each(pythons)('a server on $name', ({ command }) => {
     await client.rest()
     expect(existsSync(started)).toBe(false)
     expect(hasty.log()).not.toContain('Traceback')
-    expect(await shakeHands((text) => encodeFrame(text), server.token)).toBe('TENDRIL 1 ok\n')
+    expect(await shakeHands((text) => encodeFrame(text), hasty.token, hasty)).toBe('TENDRIL 1 ok\n')
   })
 
   it('gives who only pings no more time than anybody', async () => {
