@@ -17,7 +17,7 @@ export { saysItIsOver } from './channels/unawaited.js'
 export * from './errors.js'
 export { Arrivals, type Invitation, type InviteOptions, type ListenOptions } from './gateways/arrivals.js'
 /** @internal For features that carry connections. */
-export { equipCarrier } from './gateways/carry.js'
+export { equipCarrier } from './gateways/carriers/carry.js'
 /** @internal For features whose items have failures in them. */
 export { failureOf } from './gateways/close-reason.js'
 export type { GatewayEnd } from './gateways/end.js'
@@ -27,20 +27,16 @@ export { Gateway } from './gateways/gateway.js'
 export type { GatewayParts } from './gateways/gateway-parts.js'
 export { GroupOf, type GroupOptions, type MakeGatewayOptions } from './gateways/group.js'
 export type { GatewayInfo, GatewayStatus } from './gateways/hello.js'
-export { readSpecs } from './gateways/hosts-file.js'
 export type { OnPhase, PhaseEvent } from './gateways/opening.js'
 export type { OnOutput, OutputLine } from './gateways/output.js'
 export type { Source } from './gateways/source.js'
 /** @internal For features that run sources. */
 export { dedent, readSource, readTask } from './gateways/source.js'
-export { spec } from './gateways/spec-tag.js'
 export { type JSValueType, type JsonValue, registerJSValue } from './gateways/superjson.js'
 export type { KilledWorker, TerminateReport, UnconfirmedWorker } from './gateways/termination.js'
 export type { OnTrace } from './gateways/trace.js'
 /** @internal For features that take URLs. */
 export { isUrl } from './gateways/urls.js'
-export { XSpec, type XSpecLike } from './gateways/xspec.js'
-export type { Word, XSpecObject } from './gateways/xspec-keys.js'
 /** @internal For features that are given values of another realm. */
 export { isPlainObject } from './protocol/codec/containers.js'
 /** @internal For what nobody has asked for. */
@@ -54,6 +50,10 @@ export * as messages from './protocol/messages.js'
 export { brandValues, isBytes } from './protocol/realms.js'
 export * from './protocol/times.js'
 export * from './protocol/values.js'
+export { readSpecs } from './specs/hosts-file.js'
+export { spec } from './specs/spec-tag.js'
+export { XSpec, type XSpecLike } from './specs/xspec.js'
+export type { Word, XSpecObject } from './specs/xspec-keys.js'
 /** @internal The clock for features. */
 export { checkMs, monotonicMs, queueMicrotask, secondsOf, sleepQuietly, Timer } from './timer.js'
 /** @internal For features that carry connections. */

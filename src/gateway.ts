@@ -1,28 +1,5 @@
 /** What users hold: the core's gateway with the methods of every feature, each of which only says where its feature is. */
-import { execAbortably } from './calls/abortable-exec.js'
-import { runAside } from './calls/aside.js'
-import { type CallOptions, canBeAborted, checkCallOptions } from './calls/call-options.js'
-import {
-  callFunction,
-  type ExecuteOptions,
-  evaluate,
-  evaluateTemplate,
-  executeSource,
-  getValue,
-  type Names,
-  refuseSignals,
-} from './calls/calls.js'
-import type { GivenUpCall } from './calls/given-up.js'
-import { followLog, type LogOptions, type LogRecord, type LogSubscription } from './calls/log.js'
-import { type PostMortem, postMortemOf } from './calls/post-mortem.js'
-import { Session } from './calls/session.js'
-import { type RemoteThread, stacksOf } from './calls/stacks.js'
-import { SentTemplates } from './calls/template.js'
-import { viewOf, withDefaults } from './calls/view.js'
-import { getFiles } from './copies/get.js'
-import type { CopyOptions, CopyReport, PutOptions } from './copies/options.js'
-import { type PutSource, putFiles } from './copies/put.js'
-import { readRemoteFile } from './copies/read.js'
+
 import {
   ChannelOf,
   Gateway as CoreGateway,
@@ -33,12 +10,41 @@ import {
   type Source,
   type WaitOptions,
 } from './core.js'
-import { type ProvideOptions, provide } from './elastic/provide.js'
-import { type Forward, type ForwardOptions, forward } from './forwarding/forward.js'
-import type { Exposed } from './proxies/callbacks.js'
-import type { Modules, Pending } from './proxies/remote.js'
-import { type GatewayStats, type RemoteDoors, RemoteObjects, type RemoteReferences } from './proxies/remote-objects.js'
-import type { Service, ServiceOptions } from './proxies/service.js'
+import { execAbortably } from './features/calls/abortable-exec.js'
+import { runAside } from './features/calls/aside.js'
+import { type CallOptions, canBeAborted, checkCallOptions } from './features/calls/call-options.js'
+import {
+  callFunction,
+  type ExecuteOptions,
+  evaluate,
+  evaluateTemplate,
+  executeSource,
+  getValue,
+  type Names,
+  refuseSignals,
+} from './features/calls/calls.js'
+import type { GivenUpCall } from './features/calls/given-up.js'
+import { followLog, type LogOptions, type LogRecord, type LogSubscription } from './features/calls/log.js'
+import { type PostMortem, postMortemOf } from './features/calls/post-mortem.js'
+import { Session } from './features/calls/session.js'
+import { type RemoteThread, stacksOf } from './features/calls/stacks.js'
+import { SentTemplates } from './features/calls/template.js'
+import { viewOf, withDefaults } from './features/calls/view.js'
+import { getFiles } from './features/copies/get.js'
+import type { CopyOptions, CopyReport, PutOptions } from './features/copies/options.js'
+import { type PutSource, putFiles } from './features/copies/put.js'
+import { readRemoteFile } from './features/copies/read.js'
+import { type ProvideOptions, provide } from './features/elastic/provide.js'
+import { type Forward, type ForwardOptions, forward } from './features/forwarding/forward.js'
+import type { Exposed } from './features/proxies/callbacks.js'
+import type { Modules, Pending } from './features/proxies/remote.js'
+import {
+  type GatewayStats,
+  type RemoteDoors,
+  RemoteObjects,
+  type RemoteReferences,
+} from './features/proxies/remote-objects.js'
+import type { Service, ServiceOptions } from './features/proxies/service.js'
 
 /** What calls of a gateway, or of a view of it, are made with. */
 interface Scope extends RemoteDoors {

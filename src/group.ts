@@ -1,6 +1,6 @@
 /** Groups of the gateways that users hold, and the one for gateways that name none. */
 import { faultOf, GroupOf, type GroupOptions, type MakeGatewayOptions, type XSpecLike } from './core.js'
-import { providedBy } from './elastic/spec.js'
+import { providedBy } from './features/elastic/spec.js'
 import { Gateway } from './gateway.js'
 import { asError } from './thrown.js'
 

@@ -2,13 +2,13 @@
 import { networkInterfaces } from 'node:os'
 import { ItemQueue } from '../channels/item-queue.js'
 import { XSpecError } from '../errors.js'
+import type { XSpecLike } from '../specs/xspec.js'
 import { type Certificate, fingerprintOf, selfSigned } from '../transports/dial-home/certificate.js'
 import { dialCommand, isPlain, schemes } from '../transports/dial-home/command.js'
 import { type Arrival, type Listener, listen } from '../transports/dial-home/listener.js'
 import { Tokens } from '../transports/dial-home/tokens.js'
 import { readToken } from '../transports/socket/token.js'
 import type { Gateway } from './gateway.js'
-import type { XSpecLike } from './xspec.js'
 
 /** How to listen for workers. */
 export interface ListenOptions {

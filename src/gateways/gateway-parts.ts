@@ -1,9 +1,9 @@
+import type { XSpec } from '../specs/xspec.js'
 import type { Transport } from '../transports/transport.js'
 import type { Hello } from './hello.js'
 import type { Opening } from './opening.js'
 import type { OnOutput } from './output.js'
 import type { Trace } from './trace.js'
-import type { XSpec } from './xspec.js'
 
 /** What a gateway is made of; groups make them. */
 export interface GatewayParts {

@@ -10,6 +10,7 @@ import { Connection } from '../protocol/connection.js'
 import type { Endpoint } from '../protocol/endpoint.js'
 import { Kind } from '../protocol/frames.js'
 import { MAX_ITEM_BYTES, type TooLong } from '../protocol/too-long.js'
+import type { XSpec } from '../specs/xspec.js'
 import { Pace } from '../transports/pace.js'
 import type { Transport, TransportEnd } from '../transports/transport.js'
 import { bootstrapBytes, makeMarker } from './bootstrap.js'
@@ -33,7 +34,6 @@ import { StatusRequests } from './status-requests.js'
 import { type TerminateReport, terminate } from './termination.js'
 import { TracedConnection } from './trace.js'
 import { Writer } from './writer.js'
-import type { XSpec } from './xspec.js'
 
 // Of what a worker that has ended had printed, at once.
 const FED_BYTES = 64 * 1024

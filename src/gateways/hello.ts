@@ -3,7 +3,7 @@ import { ProtocolError } from '../errors.js'
 import { decode, UNASKED } from '../protocol/codec.js'
 import { PROTOCOL_VERSION, WINDOW_BYTES } from '../protocol/frames.js'
 import * as messages from '../protocol/messages.js'
-import type { XSpec } from './xspec.js'
+import type { XSpec } from '../specs/xspec.js'
 
 /** A worker's interpreter and process. */
 export interface GatewayInfo {

@@ -5,9 +5,9 @@
 import { accessSync, constants, statSync } from 'node:fs'
 import { delimiter, dirname, isAbsolute, join, sep } from 'node:path'
 import { BootstrapError } from '../errors.js'
+import type { XSpec } from '../specs/xspec.js'
 import { splitWords } from '../transports/shell-words.js'
 import { workingDirectory } from '../transports/working-directory.js'
-import type { XSpec } from './xspec.js'
 
 // Python 3 first: `python` may be a 2.7.
 const DEFAULT_NAMES = process.platform === 'win32' ? ['python', 'python3', 'py'] : ['python3', 'python']

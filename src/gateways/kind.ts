@@ -1,10 +1,11 @@
 /** What a kind of gateway is: one way to reach a Python, and all that tells it from the others. */
+
+import type { XSpec } from '../specs/xspec.js'
 import type { Connecting } from '../transports/connecting.js'
 import type { Origin } from '../transports/origin.js'
 import type { Transport } from '../transports/transport.js'
 import type { Gateway } from './gateway.js'
 import type { Hello } from './hello.js'
-import type { XSpec } from './xspec.js'
 
 /** What a kind is given to open a gateway. */
 export interface KindContext {

@@ -1,16 +1,16 @@
 /** The kinds of gateway, a line each: a new kind is a file beside `popen.ts` and a line here. */
 import { XSpecError } from '../errors.js'
-import { command } from './command.js'
-import { containers } from './containers.js'
+import type { XSpec } from '../specs/xspec.js'
+import { xspecKeys } from '../specs/xspec-keys.js'
 import type { GatewayKind } from './kind.js'
-import { su, sudo } from './other-user.js'
-import { popen } from './popen.js'
-import { slurm } from './slurm.js'
-import { socket } from './socket.js'
-import { ssh, vagrantSsh } from './ssh.js'
-import { ws } from './ws.js'
-import type { XSpec } from './xspec.js'
-import { xspecKeys } from './xspec-keys.js'
+import { command } from './kinds/command.js'
+import { containers } from './kinds/containers.js'
+import { su, sudo } from './kinds/other-user.js'
+import { popen } from './kinds/popen.js'
+import { slurm } from './kinds/slurm/slurm.js'
+import { socket } from './kinds/socket/socket.js'
+import { ssh, vagrantSsh } from './kinds/ssh/ssh.js'
+import { ws } from './kinds/ws.js'
 
 /** All kinds, in the order in which help texts have them. */
 export const kinds: readonly GatewayKind[] = [

@@ -3,9 +3,9 @@
  * csh and fish too, or a restricted one: all it gets is `sh -c '…'` with nothing in between that one of them takes for its own.
  */
 import { XSpecError } from '../errors.js'
+import type { XSpec } from '../specs/xspec.js'
 import { splitWords } from '../transports/shell-words.js'
 import { variablesAtStart } from './variables.js'
-import type { XSpec } from './xspec.js'
 
 /** What is looked for when no `python=` is given, best first. */
 const names = [

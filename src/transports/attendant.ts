@@ -1,6 +1,6 @@
 /**
  * Ends processes that would outlive this program, were it killed: interpreters on their way to a worker, which nobody watches yet. It is
- * a small process of its own, and there only while it has any to attend to. Carriers have the same one (twin: src/gateways/attending.py).
+ * a small process of its own, and there only while it has any to attend to. Carriers have the same one (twin: src/gateways/carriers/attending.py).
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 

@@ -1,4 +1,4 @@
-/** A connection that a carrier's worker has made, as a stream over a channel (twin: src/gateways/via_remote.py, which says what the items are). */
+/** A connection that a carrier's worker has made, as a stream over a channel (twin: src/gateways/carriers/via_remote.py, which says what the items are). */
 import { Duplex } from 'node:stream'
 import type { Channel } from '../channels/channel.js'
 import { EndOfChannelError } from '../errors.js'

@@ -1,4 +1,4 @@
-/** A process that a carrier's worker runs, reached over a channel (twin: src/gateways/via_remote.py, which says what the items are). */
+/** A process that a carrier's worker runs, reached over a channel (twin: src/gateways/carriers/via_remote.py, which says what the items are). */
 import { constants } from 'node:os'
 import type { Channel } from '../channels/channel.js'
 import { EndOfChannelError } from '../errors.js'

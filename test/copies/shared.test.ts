@@ -2,7 +2,7 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { chmodSync, chownSync, lstatSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { TreeWriter } from '../../src/copies/tree-writer.js'
+import { TreeWriter } from '../../src/features/copies/tree-writer.js'
 import { CopyError, type Gateway, Group } from '../../src/index.js'
 import { errorOf } from '../failing.js'
 import { anyInterpreter, findInterpreter } from '../interpreters.js'

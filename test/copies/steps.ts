@@ -1,9 +1,9 @@
 /** The steps of a copy, one by one, in both languages: a test can do something between any two of them. */
 import { chmodSync, mkdirSync, renameSync, symlinkSync } from 'node:fs'
 import { vi } from 'vitest'
-import { Folder } from '../../src/copies/folder.js'
-import { TreeReader } from '../../src/copies/tree-reader.js'
-import { TreeWriter } from '../../src/copies/tree-writer.js'
+import { Folder } from '../../src/features/copies/folder.js'
+import { TreeReader } from '../../src/features/copies/tree-reader.js'
+import { TreeWriter } from '../../src/features/copies/tree-writer.js'
 import { type Gateway, Group } from '../../src/index.js'
 import { findInterpreter, newestInterpreter } from '../interpreters.js'
 import type { Scratch } from './scratch.js'

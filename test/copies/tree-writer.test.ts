@@ -1,7 +1,7 @@
 // Whatever a worker sends, nothing is written outside of the place that was named here.
 import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { TreeWriter } from '../../src/copies/tree-writer.js'
+import { TreeWriter } from '../../src/features/copies/tree-writer.js'
 import { Scratch } from './scratch.js'
 
 const none = Buffer.alloc(0)

@@ -1,8 +1,8 @@
 // What the scan of a module's text finds, beside what Python's own parser does.
 import { execFileSync } from 'node:child_process'
 import { describe, expect, it } from 'vitest'
-import { closureOf, namesOf } from '../../src/elastic/closure.js'
-import { importsIn } from '../../src/elastic/import-scan.js'
+import { closureOf, namesOf } from '../../src/features/elastic/closure.js'
+import { importsIn } from '../../src/features/elastic/import-scan.js'
 import { anyInterpreter } from '../interpreters.js'
 
 const imported = (source: string): string[] =>

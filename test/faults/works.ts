@@ -6,7 +6,7 @@ import { once } from 'node:events'
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { connect, createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
-import { errorBehind } from '../../src/forwarding/splice.js'
+import { errorBehind } from '../../src/features/forwarding/splice.js'
 import type { Channel, Gateway } from '../../src/index.js'
 import type { Random } from '../random.js'
 

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import { expect, it } from 'vitest'
-import { reset, splice } from '../../src/forwarding/splice.js'
+import { reset, splice } from '../../src/features/forwarding/splice.js'
 import { until } from '../waiting.js'
 import { dial, End, over } from './ends.js'
 

@@ -1,5 +1,5 @@
 /** What a controller and a real worker said to each other, and a transport that says the worker's part again. */
-import { popen } from '../../src/gateways/popen.js'
+import { popen } from '../../src/gateways/kinds/popen.js'
 import type { Transport, TransportEnd, TransportEvents } from '../../src/transports/transport.js'
 
 /** A chunk of the worker's, and how many bytes the controller had written when it came. */

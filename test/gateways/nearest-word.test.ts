@@ -1,6 +1,6 @@
 // The guess at the end of an error text: near, or none.
 import { expect, it } from 'vitest'
-import { nearestWord } from '../../src/gateways/nearest-word.js'
+import { nearestWord } from '../../src/specs/nearest-word.js'
 
 const words = ['popen', 'python', 'ssh_config', 'id', 'via']
 

@@ -71,11 +71,11 @@ describe.skipIf(process.platform === 'win32')('a program', () => {
   it.skipIf(permission === undefined)('that may not read one file of ours is told which by a BootstrapError', () => {
     const ways: Record<string, string> = {
       'gateways/place.py': 'group.makeGateway(popen + "//chdir=/")',
-      'gateways/via_remote.py': 'group.makeGateway("popen//via=gw0")',
+      'gateways/carriers/via_remote.py': 'group.makeGateway("popen//via=gw0")',
       'transports/websocket/link.py': 'group.makeGateway("ws=ws://127.0.0.1:1")',
       'transports/dial-home/dial.py': 'group.listen()',
-      'calls/session.py': 'gateway.eval("6 * 7")',
-      'copies/tree_reader.py': 'gateway.get("/etc", "/nowhere/copy")',
+      'features/calls/session.py': 'gateway.eval("6 * 7")',
+      'features/copies/tree_reader.py': 'gateway.get("/etc", "/nowhere/copy")',
     }
     const dist = fileURLToPath(new URL('.', index))
     const files = readdirSync(dist, { recursive: true, encoding: 'utf8' }).filter((path) => /\.(js|py)$/.test(path))

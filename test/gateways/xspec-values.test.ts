@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { propertyOf, xspecKeys } from '../../src/gateways/xspec-keys.js'
 import { Group, makeGateway, readSpecs, spec, XSpec, XSpecError, type XSpecObject } from '../../src/index.js'
+import { parseTarget } from '../../src/specs/ssh-target.js'
+import { propertyOf, xspecKeys } from '../../src/specs/xspec-keys.js'
 import { splitWords } from '../../src/transports/shell-words.js'
-import { parseTarget } from '../../src/transports/ssh/target.js'
 import { anyInterpreter } from '../interpreters.js'
 
 const python = anyInterpreter().command

@@ -1,8 +1,8 @@
 // The grammar of an xspec, its errors, and the property every key becomes.
 import { describe, expect, expectTypeOf, it } from 'vitest'
 import { XSpecError } from '../../src/errors.js'
-import { XSpec } from '../../src/gateways/xspec.js'
-import { propertyOf, xspecKeys } from '../../src/gateways/xspec-keys.js'
+import { XSpec } from '../../src/specs/xspec.js'
+import { propertyOf, xspecKeys } from '../../src/specs/xspec-keys.js'
 
 function errorOf(text: string): Error {
   try {

@@ -1,7 +1,7 @@
 // What a worker calls declarations, read as text: nothing but types comes through.
 import { describe, expect, it } from 'vitest'
+import { checkDeclarations } from '../../src/features/proxies/declaration-reader.js'
 import { ProtocolError } from '../../src/index.js'
-import { checkDeclarations } from '../../src/proxies/declaration-reader.js'
 
 const honest = `// What tendril types found in x of CPython 3.12.0.
 import type { Kwargs, PlainDate } from 'tendril'

@@ -1,6 +1,6 @@
 // Which node each task of a job has, as Slurm writes it.
 import { expect, it } from 'vitest'
-import { nodesOfTasks } from '../../../src/transports/slurm/job.js'
+import { nodesOfTasks } from '../../../src/gateways/kinds/slurm/job.js'
 
 it.each([
   ['1', ['n1'], ['n1']],

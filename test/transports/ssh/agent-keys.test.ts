@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:net'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
-import { keyTypesInAgent } from '../../../src/transports/ssh/agent-keys.js'
+import { keyTypesInAgent } from '../../../src/gateways/kinds/ssh/agent-keys.js'
 import { byFiles, makeKey, makeScratch, missingTool, run } from './scratch.js'
 
 const scratch = makeScratch()

@@ -1,8 +1,8 @@
 // Without ssh we read its files ourselves: the same files, asked of the real ssh, say whether we read them right.
 import { userInfo } from 'node:os'
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { kexAlgorithms } from '../../../src/transports/ssh/algorithms.js'
-import type { ResolvedHost } from '../../../src/transports/ssh/host.js'
+import { kexAlgorithms } from '../../../src/gateways/kinds/ssh/algorithms.js'
+import type { ResolvedHost } from '../../../src/gateways/kinds/ssh/host.js'
 import { byFiles, bySsh, makeScratch, missingTool } from './scratch.js'
 
 const scratch = makeScratch()

@@ -2,10 +2,10 @@
 import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { HostKeyError } from '../../../src/errors.js'
+import type { HostKeyChecking, ResolvedHost } from '../../../src/gateways/kinds/ssh/host.js'
+import { admitHostKey } from '../../../src/gateways/kinds/ssh/host-key-policy.js'
+import { fingerprint } from '../../../src/gateways/kinds/ssh/known-hosts.js'
 import { ConnectFault } from '../../../src/transports/connecting.js'
-import type { HostKeyChecking, ResolvedHost } from '../../../src/transports/ssh/host.js'
-import { admitHostKey } from '../../../src/transports/ssh/host-key-policy.js'
-import { fingerprint } from '../../../src/transports/ssh/known-hosts.js'
 import { errorOf } from '../../failing.js'
 import { byFiles, makeKey, makeScratch, missingTool } from './scratch.js'
 

@@ -2,8 +2,8 @@
 import { mkdirSync, readFileSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { checkHostKey } from '../../../src/transports/ssh/known-hosts.js'
-import { addHostKey } from '../../../src/transports/ssh/known-hosts-append.js'
+import { checkHostKey } from '../../../src/gateways/kinds/ssh/known-hosts.js'
+import { addHostKey } from '../../../src/gateways/kinds/ssh/known-hosts-append.js'
 import { makeKey, makeScratch, missingTool, run } from './scratch.js'
 
 const scratch = makeScratch()

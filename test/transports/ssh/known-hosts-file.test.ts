@@ -1,7 +1,7 @@
 // Which lines of a known_hosts file speak of a host: ssh-keygen -F is asked the same.
 import fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { hashName, linesAbout, matchesPattern } from '../../../src/transports/ssh/known-hosts-file.js'
+import { hashName, linesAbout, matchesPattern } from '../../../src/gateways/kinds/ssh/known-hosts-file.js'
 import { makeKey, makeScratch, missingTool, run } from './scratch.js'
 
 const scratch = makeScratch()

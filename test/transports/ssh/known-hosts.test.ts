@@ -2,7 +2,12 @@
 import { mkdirSync, readFileSync, symlinkSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { checkHostKey, fingerprint, type KnownName, knownKeyTypes } from '../../../src/transports/ssh/known-hosts.js'
+import {
+  checkHostKey,
+  fingerprint,
+  type KnownName,
+  knownKeyTypes,
+} from '../../../src/gateways/kinds/ssh/known-hosts.js'
 import { isCi } from '../../interpreters.js'
 import { findProgram, titled } from '../../testbeds/needs.js'
 import { makeKey, makeScratch, missingTool, run } from './scratch.js'

@@ -4,12 +4,12 @@ import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll } from 'vitest'
-import { settingsFromFiles } from '../../../src/transports/ssh/config-file.js'
-import type { ResolvedHost } from '../../../src/transports/ssh/host.js'
-import { type HostKey, hostKeyOf } from '../../../src/transports/ssh/known-hosts.js'
-import { resolveHost } from '../../../src/transports/ssh/resolve.js'
-import { resolvedHostFrom } from '../../../src/transports/ssh/resolved-host.js'
-import { parseHops, parseTarget, type SshTarget } from '../../../src/transports/ssh/target.js'
+import { settingsFromFiles } from '../../../src/gateways/kinds/ssh/config-file.js'
+import type { ResolvedHost } from '../../../src/gateways/kinds/ssh/host.js'
+import { type HostKey, hostKeyOf } from '../../../src/gateways/kinds/ssh/known-hosts.js'
+import { resolveHost } from '../../../src/gateways/kinds/ssh/resolve.js'
+import { resolvedHostFrom } from '../../../src/gateways/kinds/ssh/resolved-host.js'
+import { parseHops, parseTarget, type SshTarget } from '../../../src/specs/ssh-target.js'
 import { isCi } from '../../interpreters.js'
 
 /** A folder of its own for a test file. */

@@ -1,8 +1,8 @@
 // The one connection to a host: who shares it, how long it stays, and that none is left over. The server is ssh2's own.
 import { describe, expect, it } from 'vitest'
-import type { SshEngine } from '../../../src/transports/ssh/connection.js'
-import { SharedConnection } from '../../../src/transports/ssh/shared-connection.js'
-import { ssh2Engine } from '../../../src/transports/ssh/ssh2-engine.js'
+import type { SshEngine } from '../../../src/gateways/kinds/ssh/connection.js'
+import { SharedConnection } from '../../../src/gateways/kinds/ssh/shared-connection.js'
+import { ssh2Engine } from '../../../src/gateways/kinds/ssh/ssh2-engine.js'
 import { acceptKey, type Ssh2Server, startSsh2Server } from '../../testbeds/ssh2-server.js'
 import { eventually } from '../../waiting.js'
 import { byFiles } from './scratch.js'

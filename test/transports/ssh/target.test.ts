@@ -1,7 +1,7 @@
 // The value of `ssh=` is read as ssh reads its own command line, and what could be taken for something else is refused.
 import { describe, expect, it } from 'vitest'
 import { XSpecError } from '../../../src/errors.js'
-import { parseHops, parseTarget } from '../../../src/transports/ssh/target.js'
+import { parseHops, parseTarget } from '../../../src/specs/ssh-target.js'
 import { makeScratch } from './scratch.js'
 
 const scratch = makeScratch()

@@ -2,8 +2,8 @@
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { XSpecError } from '../../../src/errors.js'
-import { resolveHost } from '../../../src/transports/ssh/resolve.js'
-import { vagrantTarget } from '../../../src/transports/ssh/vagrant.js'
+import { resolveHost } from '../../../src/gateways/kinds/ssh/resolve.js'
+import { vagrantTarget } from '../../../src/gateways/kinds/ssh/vagrant.js'
 import { makeScratch, missingTool, targetByFiles } from './scratch.js'
 
 const scratch = makeScratch()

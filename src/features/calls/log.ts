@@ -1,0 +1,166 @@
+/** Remote `logging` and warnings, as they happen. Twin: logs.py. */
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { asError, type ChannelOf, codec, type Gateway, messages, Pace } from '../../core.js'
+import { runAside } from './aside.js'
+import type { Performer } from './performer.js'
+
+/** One record of Python's `logging`, or a warning (logger `py.warnings`). */
+export interface LogRecord {
+  /** The id of the gateway. */
+  readonly gateway: string
+  /** Such as `INFO`. */
+  readonly level: string
+  /** Such as 20. */
+  readonly levelNumber: number
+  readonly logger: string
+  readonly message: string
+  /** When it was logged, by the clock over there. */
+  readonly time: Date
+  readonly file: string
+  readonly line: number
+  readonly function: string | null
+  readonly thread: string | null
+  /** The traceback that was logged with it. */
+  readonly exception: string | null
+  /** What was given as `extra`; a value that cannot be sent, or is longer than 16 KiB, is its repr. */
+  readonly extra: Readonly<Record<string, unknown>>
+}
+
+/** What is heard. Records that are not are never made into a message, nor sent. */
+export interface LogOptions {
+  /** The least level: a name of `logging` or a number; `info` when absent. What the logger's own level holds back is heard all the same. */
+  readonly level?: 'debug' | 'info' | 'warning' | 'error' | 'critical' | number
+  /** Only what is logged with this logger and those below it, propagated or not; the root when absent, which is all. */
+  readonly logger?: string
+  /** Whether warnings come too; by default they do when `logger` is absent. */
+  readonly warnings?: boolean
+}
+
+/** A callback that is being called. */
+export interface LogSubscription extends AsyncDisposable {
+  /** How many records were dropped, because a thousand waited already. */
+  readonly dropped: number
+  /**
+   * Ends it when the callback has had all that was logged before; what is logged then is the worker's own affair. Called by
+   * the callback, it ends it at once.
+   *
+   * @throws What the callback threw: that has ended it before.
+   */
+  close(): Promise<void>
+}
+
+// A hundred records of the longest kind.
+const MOST_BYTES = 16 * 1024 * 1024
+
+const levels = { debug: 10, info: 20, warning: 30, error: 40, critical: 50 }
+
+/** Has `callback` called with what is logged on the worker from now on. Resolves when that has begun. */
+export async function followLog(
+  gateway: Gateway,
+  performer: Performer,
+  callback: (record: LogRecord) => void | Promise<void>,
+  { level = 'info', logger = '', warnings = logger === '' }: LogOptions,
+): Promise<LogSubscription> {
+  const number = typeof level === 'number' ? level : levels[level]
+  if (!Number.isInteger(number)) {
+    throw new RangeError(
+      `level must be one of ${Object.keys(levels).join(', ')}, or a whole number, not ${String(level)}`,
+    )
+  }
+  const channel = runAside(
+    gateway,
+    performer,
+    import.meta.url,
+    ['logs', 'follow', () => MOST_BYTES],
+    number,
+    logger,
+    warnings,
+  )
+  await channel.receive()
+  return new Subscription(channel, callback)
+}
+
+/** The subscription whose callback runs: one that closes itself cannot wait for itself. */
+const calling = new AsyncLocalStorage<Subscription>()
+
+class Subscription implements LogSubscription {
+  readonly #channel: ChannelOf<unknown, unknown, Gateway>
+  readonly #callback: (record: LogRecord) => void | Promise<void>
+  readonly #pace = new Pace()
+  #dropped = 0
+  #isBusy = false
+  #isClosed = false
+  #hasEnded = false
+  #onOver: () => void = () => undefined
+  readonly #over = new Promise<void>((resolve) => {
+    this.#onOver = resolve
+  })
+  #error: { readonly thrown: unknown } | undefined
+
+  constructor(channel: ChannelOf<unknown, unknown, Gateway>, callback: (record: LogRecord) => void | Promise<void>) {
+    this.#channel = channel
+    this.#callback = callback
+    channel.listen({
+      onItem: () => void this.#deliver(),
+      onEnd: () => {
+        this.#hasEnded = true
+        void this.#deliver()
+      },
+    })
+  }
+
+  get dropped(): number {
+    return this.#dropped
+  }
+
+  async close(): Promise<void> {
+    if (this.#isBusy && calling.getStore() === this) {
+      this.#isClosed = true
+      await this.#channel.close()
+      return
+    }
+    this.#channel.sendEnd() // the worker closes the channel behind the last record
+    await this.#over.finally(this.#channel.hold())
+    if (this.#error !== undefined) throw this.#error.thrown
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  /** A batch at a time, and a record at a time: what waits meanwhile fills the window of the channel, then the queue over there. */
+  async #deliver(): Promise<void> {
+    if (this.#isBusy) return
+    this.#isBusy = true
+    try {
+      for (let batch = this.#channel.takeNow(); batch !== undefined; batch = this.#channel.takeNow()) {
+        const [dropped, records] = messages.read(messages.log, batch[0]) ?? [0, []]
+        this.#dropped += dropped
+        for (const record of records) {
+          if (this.#isClosed) return
+          // A payload for each value: what cannot be read here is its own affair.
+          const extra = Object.fromEntries(Object.entries(record.extra).map(([name, value]) => [name, read(value)]))
+          const heard = { ...record, extra, gateway: this.#channel.gateway.id, time: new Date(record.time) }
+          this.#pace.begin()
+          await calling.run(this, () => this.#callback(heard))
+          if (this.#pace.end()) await this.#pace.break()
+        }
+      }
+    } catch (error) {
+      this.#error = { thrown: error }
+      this.#isClosed = true
+      void this.#channel.close()
+    } finally {
+      this.#isBusy = false
+      if (this.#hasEnded) this.#onOver()
+    }
+  }
+}
+
+function read(payload: Uint8Array): unknown {
+  try {
+    return codec.decode(payload, codec.UNASKED)
+  } catch (error) {
+    return `<${asError(error).message}>`
+  }
+}
