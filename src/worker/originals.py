@@ -85,6 +85,7 @@ def names_in(folder, among=None):
 
 library = find_library()
 names = find_names()
+MACHINERY = '_frozen_importlib', '_frozen_importlib_external'  # of imports: there before anything, on Python 3.6 without a word of where from
 replaceable = names - set(['__main__', 'distutils', 'test'])  # the second one is setuptools' to replace
 searched = replaceable.difference(sys.builtin_module_names)   # the others are in no folder
 listings = {}  # of folders that come before the library: what is in the place of ours, by when they were changed
@@ -96,7 +97,7 @@ def is_genuine(name, module):
         return False
     file = getattr(module, '__file__', None)
     if file is None:
-        return name in sys.builtin_module_names or getattr(getattr(module, '__spec__', None), 'origin', None) == 'frozen'
+        return name in sys.builtin_module_names or name in MACHINERY or getattr(getattr(module, '__spec__', None), 'origin', None) == 'frozen'
     return isinstance(file, str) and any(is_within(file, folder) for folder in library)
 
 

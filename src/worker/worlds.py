@@ -1,9 +1,9 @@
 """`_tendril.worlds`: modules of Python's own that are made anew, from its library, where others stand in their place for user code."""
 from _tendril import PY2, _thread, imp, os, select, sys, time
-from _tendril.originals import found, imported, in_the_way, is_clear, is_genuine, is_native, library
+from _tendril.originals import MACHINERY, found, imported, in_the_way, is_clear, is_genuine, is_native, library
 
 builtins = found['__builtin__' if PY2 else 'builtins']
-CORE = ('abc', 'codecs', 'encodings', 'importlib', 'io', 'os', 'zipimport')  # of which there is one, and which import nothing later
+CORE = MACHINERY + ('abc', 'codecs', 'encodings', 'importlib', 'io', 'os', 'zipimport')  # of which there is one, and which import nothing later
 APART = ('enum',)  # it looks for who asks it in `sys.modules`
 IS_PYPY = '__pypy__' in sys.builtin_module_names
 threading = type(sys)('threading')  # what is taken from there

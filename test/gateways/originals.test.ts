@@ -57,17 +57,19 @@ const names = [
 ]
 
 const folder = mkdtempSync(join(tmpdir(), 'tendril-'))
+const root = mkdtempSync(join(tmpdir(), 'tendril-'))
 const printed: string[] = []
 const group = new Group({ onOutput: ({ gateway, text }) => printed.push(`${gateway}: ${text}`) })
 
 beforeAll(() => {
   for (const name of names) writeFileSync(join(folder, `${name}.py`), `mine = True\nprint("${name} was imported")\n`)
+  writeFileSync(join(root, 'parcel.py'), 'def size():\n    return 7\n')
   writeFileSync(join(folder, 'app.py'), 'def fail():\n    raise ValueError("no")\n')
 })
 
 afterAll(async () => {
   await group.terminate()
-  rmSync(folder, { recursive: true })
+  for (const each of [folder, root]) rmSync(each, { recursive: true })
 })
 
 /** Tells which of the names are those of the folder. */
@@ -97,8 +99,9 @@ async function useAll(gateway: Gateway): Promise<void> {
 
 describe.each(chosenInterpreters())('beside modules of the names of Python’s, $name', ({ command }) => {
   it('imports none of them, whatever is asked of it', async () => {
-    const gateway = await group.makeGateway(`popen//python=${command}//chdir=${folder}`)
+    const gateway = await group.makeGateway(`popen//python=${command}//chdir=${folder}//roots=${root}`)
     await useAll(gateway)
+    expect(await gateway.call('parcel.size')).toBe(7) // provided from here
     const error = await errorOf(gateway.call('app.fail'))
     expect(error instanceof RemoteError && error.traceback).toContain('    raise ValueError("no")\n')
     const carried = await group.makeGateway(`popen//python=${command}//via=${gateway.id}`)

@@ -4,6 +4,7 @@ from _tendril.linecaches import caches
 from _tendril.originals import own
 from _tendril.shelf import PACKAGE, native, shelf
 
+io = own('io')
 if PY2:
     Base = object
 else:
@@ -99,6 +100,11 @@ class Loader(Resources, Base):
 
         def get_source(self, name=None):
             return self.source
+    else:
+        def get_source(self, name=None):
+            """As that of SourceLoader, which imports tokenize for it, from the working directory too."""
+            encoding, _ = own('tokenize').detect_encoding(io.BytesIO(self.source).readline)
+            return io.IncrementalNewlineDecoder(None, True).decode(self.source.decode(encoding))
 
 
 class Namespace(Resources):
