@@ -2,14 +2,12 @@
  * The public core: gateways, channels, groups, xspecs, values and errors. Features build on this file and `errors.ts`
  * alone; `gateway.ts` and `group.ts` put them together, and `index.ts` is the door for users.
  */
-import type { Channel as ChannelOf } from './channels/channel.js'
-import type { Gateway } from './gateways/gateway.js'
 import { useSuperjson } from './gateways/superjson.js'
 
-export { Channel as ChannelOf } from './channels/channel.js'
+export { Channel } from './channels/channel.js'
 export { checkWait, type WaitOptions } from './channels/item-queue.js'
-export { MultiChannel as MultiChannelOf } from './channels/multi-channel.js'
-export { ReceiveQueue as ReceiveQueueOf } from './channels/receive-queue.js'
+export { MultiChannel } from './channels/multi-channel.js'
+export { ReceiveQueue } from './channels/receive-queue.js'
 /** @internal For features that take AbortSignals. */
 export { addAbortListener, anySignal, isAbortSignal, removeAbortListener } from './channels/signals.js'
 /** @internal For features that send what nobody awaits. */
@@ -23,9 +21,9 @@ export { failureOf } from './gateways/close-reason.js'
 export type { GatewayEnd } from './gateways/end.js'
 /** @internal For features that have Python files of their own. */
 export { equip } from './gateways/equip.js'
-export { Gateway } from './gateways/gateway.js'
+export { BaseGateway } from './gateways/gateway.js'
 export type { GatewayParts } from './gateways/gateway-parts.js'
-export { GroupOf, type GroupOptions, type MakeGatewayOptions } from './gateways/group.js'
+export { BaseGroup, type GroupOptions, type MakeGatewayOptions } from './gateways/group.js'
 export type { GatewayInfo, GatewayStatus } from './gateways/hello.js'
 export type { OnPhase, PhaseEvent } from './gateways/opening.js'
 export type { OnOutput, OutputLine } from './gateways/output.js'
@@ -71,6 +69,3 @@ export { resolveHere } from './transports/working-directory.js'
 
 // URLs, regular expressions, errors and registered classes may be sent; superjson itself is loaded when the first one is.
 useSuperjson()
-
-/** A channel of a gateway of the core. */
-export type Channel<R = unknown, S = unknown> = ChannelOf<R, S, Gateway>

@@ -1,11 +1,11 @@
 /** What users hold: the core's gateway with the methods of every feature, each of which only says where its feature is. */
 
 import {
-  ChannelOf,
-  Gateway as CoreGateway,
+  Channel as BaseChannel,
+  BaseGateway,
+  MultiChannel as BaseMultiChannel,
+  ReceiveQueue as BaseReceiveQueue,
   isUrl,
-  MultiChannelOf,
-  ReceiveQueueOf,
   type Reference,
   type Source,
   type WaitOptions,
@@ -61,7 +61,7 @@ const scoped: ReadonlySet<PropertyKey> = new Set<keyof Gateway>([
 ])
 
 /** A running Python and the link to it. Made by `makeGateway` or a group. */
-export class Gateway extends CoreGateway {
+export class Gateway extends BaseGateway {
   readonly #session = new Session(this)
   readonly #objects = new RemoteObjects(this, this.#session)
   /** @internal */
@@ -180,17 +180,17 @@ export class Gateway extends CoreGateway {
     source: Source,
     kwargs: Readonly<Record<string, unknown>> = {},
     options?: CallOptions,
-  ): ChannelOf<R, S, this> {
+  ): BaseChannel<R, S, this> {
     refuseSignals(kwargs, 'the names', 'remoteExec')
     const { gateway, defaults } = this.scope
-    return gateway.#exec<R, S>(source, kwargs, withDefaults(options, defaults)) as ChannelOf<R, S, this>
+    return gateway.#exec<R, S>(source, kwargs, withDefaults(options, defaults)) as BaseChannel<R, S, this>
   }
 
   #exec<R, S>(
     source: Source,
     kwargs: Readonly<Record<string, unknown>>,
     options: CallOptions | undefined,
-  ): ChannelOf<R, S, Gateway> {
+  ): BaseChannel<R, S, Gateway> {
     const names = this.#objects.scopeOf(source, kwargs)
     if (canBeAborted(options)) return execAbortably(this, this.#session, source, names, options)
     return this.#objects.task(() => super.remoteExec<R, S>(source, names))
@@ -297,7 +297,7 @@ export class Gateway extends CoreGateway {
     beside: string,
     name: readonly [module: string, name: string],
     ...args: readonly unknown[]
-  ): ChannelOf<R, unknown, CoreGateway> {
+  ): BaseChannel<R, unknown, BaseGateway> {
     return runAside<R>(this, this.#session, beside, name, ...args)
   }
 
@@ -344,13 +344,13 @@ export class Gateway extends CoreGateway {
 }
 
 /** One end of a conversation with remote code. */
-export type Channel<R = unknown, S = unknown> = ChannelOf<R, S, Gateway>
-export const Channel: typeof ChannelOf = ChannelOf
+export type Channel<R = unknown, S = unknown> = BaseChannel<R, S, Gateway>
+export const Channel: typeof BaseChannel = BaseChannel
 
 /** Channels treated as one. */
-export type MultiChannel<R = unknown, S = unknown> = MultiChannelOf<R, S, Gateway>
-export const MultiChannel: typeof MultiChannelOf = MultiChannelOf
+export type MultiChannel<R = unknown, S = unknown> = BaseMultiChannel<R, S, Gateway>
+export const MultiChannel: typeof BaseMultiChannel = BaseMultiChannel
 
 /** The items of many channels as they arrive. */
-export type ReceiveQueue<R = unknown, S = unknown> = ReceiveQueueOf<R, S, Gateway>
-export const ReceiveQueue: typeof ReceiveQueueOf = ReceiveQueueOf
+export type ReceiveQueue<R = unknown, S = unknown> = BaseReceiveQueue<R, S, Gateway>
+export const ReceiveQueue: typeof BaseReceiveQueue = BaseReceiveQueue

@@ -1,11 +1,11 @@
 /** Groups of the gateways that users hold, and the one for gateways that name none. */
-import { faultOf, GroupOf, type GroupOptions, type MakeGatewayOptions, type XSpecLike } from './core.js'
+import { BaseGroup, faultOf, type GroupOptions, type MakeGatewayOptions, type XSpecLike } from './core.js'
 import { providedBy } from './features/elastic/spec.js'
 import { Gateway } from './gateway.js'
 import { asError } from './thrown.js'
 
 /** Gateways owned together, in the order in which they were made. */
-export class Group extends GroupOf<Gateway> {
+export class Group extends BaseGroup<Gateway> {
   constructor(options: GroupOptions = {}) {
     super((parts) => provided(new Gateway(parts)), options)
   }

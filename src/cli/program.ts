@@ -1,7 +1,8 @@
 /** A Python file as commands run it: read as Python reads it, with its words in `sys.argv`. */
 import { addAbortSignal } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
-import { type Channel, type Gateway, readSource, type Source } from '../index.js'
+import { readSource } from '../core.js'
+import type { Channel, Gateway, Source } from '../index.js'
 import { UsageError } from './exit-codes.js'
 import { checkStandardInput, unreadableInput } from './standard-input.js'
 

@@ -8,7 +8,7 @@ import { dialCommand, isPlain, schemes } from '../transports/dial-home/command.j
 import { type Arrival, type Listener, listen } from '../transports/dial-home/listener.js'
 import { Tokens } from '../transports/dial-home/tokens.js'
 import { readToken } from '../transports/socket/token.js'
-import type { Gateway } from './gateway.js'
+import type { BaseGateway } from './gateway.js'
 
 /** How to listen for workers. */
 export interface ListenOptions {
@@ -49,7 +49,7 @@ export interface Invitation {
 const MIN_TOKEN = 22
 
 /** Gateways as their workers come. Iterate over it; leaving the loop does not end it, `close` does. */
-export class Arrivals<G extends Gateway = Gateway> implements AsyncIterable<G>, Disposable {
+export class Arrivals<G extends BaseGateway = BaseGateway> implements AsyncIterable<G>, Disposable {
   readonly #listener: Listener
   readonly #certificate: Certificate | undefined
   readonly #tokens: Tokens
@@ -68,7 +68,10 @@ export class Arrivals<G extends Gateway = Gateway> implements AsyncIterable<G>, 
   }
 
   /** @internal @param launch - Makes a gateway of whoever has come. */
-  static async open<G extends Gateway>(options: ListenOptions, launch: (arrival: Arrival) => G): Promise<Arrivals<G>> {
+  static async open<G extends BaseGateway>(
+    options: ListenOptions,
+    launch: (arrival: Arrival) => G,
+  ): Promise<Arrivals<G>> {
     const { tls = false, tokenFile, onRefusal = () => undefined } = options
     const token = tokenFile === undefined ? options.token : readToken(tokenFile)
     if (token !== undefined && token.length < MIN_TOKEN)

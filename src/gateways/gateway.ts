@@ -39,7 +39,7 @@ import { Writer } from './writer.js'
 const FED_BYTES = 64 * 1024
 
 /** A running Python and the link to it. Made by `makeGateway` or a group. */
-export class Gateway implements AsyncDisposable {
+export class BaseGateway implements AsyncDisposable {
   readonly id: string
   readonly spec: XSpec
   /** Resolves when the worker has said hello; rejects with a BootstrapError, or what the kind of gateway says. */

@@ -15,7 +15,7 @@ import { here } from '../transports/origin.js'
 import { Arrivals, type ListenOptions } from './arrivals.js'
 import { loaderLine } from './bootstrap.js'
 import { originVia } from './carriers/via.js'
-import type { Gateway } from './gateway.js'
+import type { BaseGateway } from './gateway.js'
 import type { GatewayParts } from './gateway-parts.js'
 import type { GatewayKind, Opened } from './kind.js'
 import { openArrival, specsOfArrivals } from './kinds/home.js'
@@ -63,7 +63,7 @@ export interface MakeGatewayOptions {
 }
 
 /** Gateways of one class owned together, in the order in which they were made. `Group` is the one that users make. */
-export class GroupOf<G extends Gateway> implements Iterable<G>, AsyncDisposable {
+export class BaseGroup<G extends BaseGateway> implements Iterable<G>, AsyncDisposable {
   readonly #makeGateway: (parts: GatewayParts) => G
   readonly #defaultSpec: XSpecLike
   readonly #options: GroupOptions
@@ -231,7 +231,7 @@ export class GroupOf<G extends Gateway> implements Iterable<G>, AsyncDisposable 
 
   #openKind(kind: GatewayKind, spec: XSpec, connecting: Opening): Opened {
     try {
-      const gatewayFor = (key: 'via' | 'installvia'): Gateway => this.#gatewayFor(spec, key)
+      const gatewayFor = (key: 'via' | 'installvia'): BaseGateway => this.#gatewayFor(spec, key)
       const carrier = spec.via === undefined ? undefined : gatewayFor('via')
       if (carrier !== undefined) connecting.follow(carrier)
       const origin = carrier === undefined ? here : originVia(carrier)
@@ -241,7 +241,7 @@ export class GroupOf<G extends Gateway> implements Iterable<G>, AsyncDisposable 
     }
   }
 
-  #gatewayFor(spec: XSpec, key: 'via' | 'installvia'): Gateway {
+  #gatewayFor(spec: XSpec, key: 'via' | 'installvia'): BaseGateway {
     const id = spec[key] ?? ''
     const gateway = this.#gateways.get(id)
     if (gateway !== undefined) return gateway

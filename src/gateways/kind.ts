@@ -4,7 +4,7 @@ import type { XSpec } from '../specs/xspec.js'
 import type { Connecting } from '../transports/connecting.js'
 import type { Origin } from '../transports/origin.js'
 import type { Transport } from '../transports/transport.js'
-import type { Gateway } from './gateway.js'
+import type { BaseGateway } from './gateway.js'
 import type { Hello } from './hello.js'
 
 /** What a kind is given to open a gateway. */
@@ -14,7 +14,7 @@ export interface KindContext {
   /** Where the way begins: this machine, or that of the gateway which `via=` names. */
   readonly origin: Origin
   /** The gateway of the group that a key of the spec names. @throws XSpecError when there is none. */
-  gatewayFor(key: 'via' | 'installvia'): Gateway
+  gatewayFor(key: 'via' | 'installvia'): BaseGateway
   /** Takes the phases of the way, asks a person, and tells when the gateway is given up; `python` is the last phase that a kind enters. */
   readonly connecting: Connecting
 }
@@ -32,6 +32,8 @@ export interface Opened {
 export interface GatewayKind {
   /** The xspec key that chooses it. */
   readonly key: string
+  /** Further keys that are about it, and that a gateway of a kind without them is refused. */
+  readonly keys: readonly string[]
   /** What it reaches, for help texts. */
   readonly summary: string
   open(spec: XSpec, context: KindContext): Opened

@@ -1,7 +1,8 @@
-/** The kinds of gateway, a line each: a new kind is a file beside `popen.ts` and a line here. */
+/** The kinds of gateway, a line each: a new kind is a file or a folder in `kinds` and a line here. */
 import { XSpecError } from '../errors.js'
+import { nearestWord } from '../specs/nearest-word.js'
 import type { XSpec } from '../specs/xspec.js'
-import { xspecKeys } from '../specs/xspec-keys.js'
+import { propertyOf, xspecKeys } from '../specs/xspec-keys.js'
 import type { GatewayKind } from './kind.js'
 import { command } from './kinds/command.js'
 import { containers } from './kinds/containers.js'
@@ -26,13 +27,10 @@ export const kinds: readonly GatewayKind[] = [
   slurm,
 ]
 
-// Keys of the table that choose a kind, so that a spec can be told what it lacks.
-const kindKeys = ['popen', 'ssh', 'vagrant_ssh', 'socket', 'ws', 'home']
-
 /**
  * The kind that a spec asks for.
  *
- * @throws {@link XSpecError} when it asks for none, for two, or for one that there is not.
+ * @throws {@link XSpecError} when it asks for none, for two, or for one that there is not, and when it has a key that is about other kinds.
  */
 export function kindOf(spec: XSpec): GatewayKind {
   const [kind, another] = kinds.filter(({ key }) => hasKey(spec, key))
@@ -40,19 +38,29 @@ export function kindOf(spec: XSpec): GatewayKind {
     throw new XSpecError(
       `"${spec.shown}" asks for two kinds of gateway, "${kind?.key}" and "${another.key}"; open the first with id=ID, and the second with via=ID`,
     )
-  if (kind !== undefined) return kind
-  const asked = kindKeys.find((key) => hasKey(spec, key))
+  if (kind !== undefined) return checked(spec, kind)
   const known = kinds.map(({ key }) => `"${key}"`).join(', ')
-  if (asked !== undefined)
-    throw new XSpecError(`no gateway of kind "${asked}" can be opened, in "${spec.shown}"; there are ${known}`)
+  if (spec.home !== undefined)
+    throw new XSpecError(`no gateway of kind "home" can be opened, in "${spec.shown}"; there are ${known}`)
   throw new XSpecError(`no kind of gateway in "${spec.shown}"; begin it with one of ${known}`)
+}
+
+/** The kind, when the spec has no key that is about others only. */
+function checked(spec: XSpec, kind: GatewayKind): GatewayKind {
+  const foreign = [...xspecKeys.keys()].find(
+    (key) => hasKey(spec, key) && !kind.keys.includes(key) && kinds.some(({ keys }) => keys.includes(key)),
+  )
+  if (foreign === undefined) return kind
+  const owners = kinds.filter(({ keys }) => keys.includes(foreign)).map(({ key }) => `"${key}"`)
+  const nearest = nearestWord(foreign, kind.keys)
+  const meant = nearest === undefined ? 'leave it out' : `did you mean "${nearest}"?`
+  throw new XSpecError(
+    `"${foreign}" in "${spec.shown}" is about gateways of kind ${owners.join(', ')}, not "${kind.key}"; ${meant}`,
+  )
 }
 
 function hasKey(spec: XSpec, key: string): boolean {
   if (!xspecKeys.has(key)) return false
-  const value: unknown = Reflect.get(
-    spec,
-    key.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase()),
-  )
+  const value: unknown = Reflect.get(spec, propertyOf(key))
   return value !== undefined && value !== false
 }

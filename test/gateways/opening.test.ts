@@ -1,6 +1,6 @@
 // The way of a gateway to its worker: what is told on it, who is asked, when it is given up, and the errors at its end.
 import { describe, expect, it } from 'vitest'
-import { Gateway } from '../../src/gateways/gateway.js'
+import { BaseGateway } from '../../src/gateways/gateway.js'
 import { Opening, type OpeningOptions } from '../../src/gateways/opening.js'
 import {
   AuthenticationError,
@@ -49,7 +49,7 @@ class Underway implements Transport {
 
 /** A gateway that is on its way to web1. */
 function launch(options: Partial<OpeningOptions> = {}): {
-  gateway: Gateway
+  gateway: BaseGateway
   opening: Opening
   transport: Underway
   steps: PhaseEvent[]
@@ -58,7 +58,7 @@ function launch(options: Partial<OpeningOptions> = {}): {
   const opening = new Opening({ gateway: 'w', onPhase: (event) => steps.push(event), ...options })
   const transport = new Underway()
   const spec = XSpec.parse('ssh=web1//id=w')
-  const gateway = new Gateway({ id: 'w', spec, transport, tried: ['web1'], onOutput: () => undefined, opening })
+  const gateway = new BaseGateway({ id: 'w', spec, transport, tried: ['web1'], onOutput: () => undefined, opening })
   return { gateway, opening, transport, steps }
 }
 

@@ -1,5 +1,5 @@
 /** `remoteExec` that can be aborted: a request with a channel of its own, which the worker closes when the code has ended. */
-import { type ChannelOf, type Gateway, readTask, type Source } from '../../core.js'
+import { type BaseGateway, type Channel, readTask, type Source } from '../../core.js'
 import { sendAbortable } from './aborting.js'
 import type { CallOptions } from './call-options.js'
 import { asTask } from './link.js'
@@ -10,16 +10,16 @@ import type { Performer } from './performer.js'
  *
  * @throws As `remoteExec` does, and the reason of a signal that has been aborted: nothing is sent, then.
  */
-export function execAbortably<R, S, G extends Gateway>(
+export function execAbortably<R, S, G extends BaseGateway>(
   gateway: G,
   performer: Performer,
   source: Source,
   kwargs: Readonly<Record<string, unknown>>,
   options: CallOptions,
-): ChannelOf<R, S, G> {
+): Channel<R, S, G> {
   options.signal?.throwIfAborted()
   const task = readTask(source, kwargs)
-  const channel: ChannelOf<R, S, G> = gateway.newChannel<R, S>()
+  const channel: Channel<R, S, G> = gateway.newChannel<R, S>()
   const parts = { gateway, performer, title: `the exec of ${task.file}`, isQuiet: true, where: asTask }
   try {
     sendAbortable(parts, options, ['exec', channel, task], ({ reply, why, isGivenUp = false }) => {

@@ -3,7 +3,14 @@
  * not begun, else interrupted. What cannot be interrupted soon is given up: it goes on, and nobody waits for it; its worker is killed only
  * where that was asked for.
  */
-import { addAbortListener, type Gateway, monotonicMs, removeAbortListener, TimeoutError, Timer } from '../../core.js'
+import {
+  addAbortListener,
+  type BaseGateway,
+  monotonicMs,
+  removeAbortListener,
+  TimeoutError,
+  Timer,
+} from '../../core.js'
 import { errorOfReply } from './call-errors.js'
 import type { CallOptions } from './call-options.js'
 import { Killing } from './killing.js'
@@ -26,7 +33,7 @@ const UNKNOWN_MS = 3000
 
 /** What sending a request that can be aborted needs. */
 export interface AbortableParts extends SendOptions {
-  readonly gateway: Gateway
+  readonly gateway: BaseGateway
   readonly performer: Performer
   readonly title: string
 }

@@ -1,5 +1,5 @@
 /** What a worker does beside all that it is busy with: functions of our own modules, each in a thread of its own. */
-import { type ChannelOf, equip, type Gateway } from '../../core.js'
+import { type BaseGateway, type Channel, equip } from '../../core.js'
 import type { Performer } from './performer.js'
 
 /**
@@ -10,12 +10,12 @@ import type { Performer } from './performer.js'
  * @returns The channel that the function speaks on; it ends with the function.
  */
 export function runAside<R>(
-  gateway: Gateway,
+  gateway: BaseGateway,
   performer: Performer,
   beside: string,
   [module, name, mostBytes]: readonly [module: string, name: string, mostBytes?: () => number],
   ...args: readonly unknown[]
-): ChannelOf<R, unknown, Gateway> {
+): Channel<R, unknown, BaseGateway> {
   const channel = gateway.ownChannel<R>(mostBytes)
   equip(gateway, beside, [module])
   performer.command('aside', channel, module, name, ...args)

@@ -1,15 +1,15 @@
 /** The items of a channel that ends by itself, within a time. */
 import {
-  type ChannelOf,
+  type BaseGateway,
+  type Channel,
   checkWait,
   EndOfChannelError,
-  type Gateway,
   monotonicMs,
   type WaitOptions,
 } from '../../core.js'
 
 /** Takes all items; whatever ends it, the channel is closed then. */
-export async function collect<R>(channel: ChannelOf<R, unknown, Gateway>, options: WaitOptions): Promise<R[]> {
+export async function collect<R>(channel: Channel<R, unknown, BaseGateway>, options: WaitOptions): Promise<R[]> {
   const items: R[] = []
   try {
     checkWait(options)

@@ -1,5 +1,5 @@
 /** The channels of a session and its half in the worker: how they are opened, and what is told of what arrives (PROTOCOL.md §12). */
-import { type Channel, equip, type Gateway, LoadError, messages, ProtocolError, type Tuple } from '../../core.js'
+import { type BaseGateway, type Channel, equip, LoadError, messages, ProtocolError, type Tuple } from '../../core.js'
 import type { Reply } from './performer.js'
 
 /** What the worker needs for it, in the order of their imports. */
@@ -60,7 +60,7 @@ export interface LinkEvents {
 }
 
 /** Opens a session's channels, and has the worker perform what comes on them. */
-export function openLink(gateway: Gateway, events: LinkEvents): Link {
+export function openLink(gateway: BaseGateway, events: LinkEvents): Link {
   equip(gateway, import.meta.url, modules)
   const requests = gateway.ownChannel(() => (events.isAwaiting() ? Number.POSITIVE_INFINITY : MOST_UNASKED))
   const control = gateway.ownChannel(() => MOST_UNASKED)

@@ -1,6 +1,6 @@
 /** Remote `logging` and warnings, as they happen. Twin: logs.py. */
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { asError, type ChannelOf, codec, type Gateway, messages, Pace } from '../../core.js'
+import { asError, type BaseGateway, type Channel, codec, messages, Pace } from '../../core.js'
 import { runAside } from './aside.js'
 import type { Performer } from './performer.js'
 
@@ -56,7 +56,7 @@ const levels = { debug: 10, info: 20, warning: 30, error: 40, critical: 50 }
 
 /** Has `callback` called with what is logged on the worker from now on. Resolves when that has begun. */
 export async function followLog(
-  gateway: Gateway,
+  gateway: BaseGateway,
   performer: Performer,
   callback: (record: LogRecord) => void | Promise<void>,
   { level = 'info', logger = '', warnings = logger === '' }: LogOptions,
@@ -84,7 +84,7 @@ export async function followLog(
 const calling = new AsyncLocalStorage<Subscription>()
 
 class Subscription implements LogSubscription {
-  readonly #channel: ChannelOf<unknown, unknown, Gateway>
+  readonly #channel: Channel<unknown, unknown, BaseGateway>
   readonly #callback: (record: LogRecord) => void | Promise<void>
   readonly #pace = new Pace()
   #dropped = 0
@@ -97,7 +97,7 @@ class Subscription implements LogSubscription {
   })
   #error: { readonly thrown: unknown } | undefined
 
-  constructor(channel: ChannelOf<unknown, unknown, Gateway>, callback: (record: LogRecord) => void | Promise<void>) {
+  constructor(channel: Channel<unknown, unknown, BaseGateway>, callback: (record: LogRecord) => void | Promise<void>) {
     this.#channel = channel
     this.#callback = callback
     channel.listen({

@@ -1,5 +1,5 @@
 /** What the last exception on a gateway left behind. Twin: `post_mortem` in inspecting.py. */
-import { failureOf, type Gateway, messages, RemoteError, type RemoteFrame, type WaitOptions } from '../../core.js'
+import { type BaseGateway, failureOf, messages, RemoteError, type RemoteFrame, type WaitOptions } from '../../core.js'
 import { runAside } from './aside.js'
 import { collect } from './collect.js'
 import type { Performer } from './performer.js'
@@ -25,7 +25,7 @@ export interface PostMortem {
 
 /** Asks for the exception that ended a call or an exec last; undefined when none has. */
 export async function postMortemOf(
-  gateway: Gateway,
+  gateway: BaseGateway,
   performer: Performer,
   options: WaitOptions,
 ): Promise<PostMortem | undefined> {

@@ -2,6 +2,7 @@
 import { AsyncResource } from 'node:async_hooks'
 import {
   addAbortListener,
+  type BaseGateway,
   type Channel,
   EndOfChannelError,
   LoadError,
@@ -44,7 +45,7 @@ const dropped = new FinalizationRegistry<Channel>((channel) => void channel.clos
  * ```
  */
 export class RemoteIterator<T = unknown> implements AsyncIterableIterator<T, undefined>, AsyncDisposable {
-  readonly #channel: Channel<unknown, null>
+  readonly #channel: Channel<unknown, null, BaseGateway>
   #items: readonly T[] = []
   /** Why what follows the items cannot be read. */
   #failure: Error | undefined
@@ -64,7 +65,7 @@ export class RemoteIterator<T = unknown> implements AsyncIterableIterator<T, und
   /** They come from calls. */
   constructor(channel: Channel, steps?: Steps) {
     this.#steps = steps
-    this.#channel = channel as Channel<unknown, null> // nothing else is sent on it
+    this.#channel = channel as Channel<unknown, null, BaseGateway> // nothing else is sent on it
     dropped.register(this, channel, this)
   }
 

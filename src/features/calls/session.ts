@@ -4,10 +4,10 @@
  */
 import { AsyncResource } from 'node:async_hooks'
 import {
-  ChannelOf,
+  type BaseGateway,
+  Channel,
   type Delivery,
   EndOfChannelError,
-  type Gateway,
   messages,
   ProtocolError,
   RemoteError,
@@ -47,7 +47,7 @@ export class Session implements Performer {
   /** What was aborted and still runs. */
   readonly givenUp: GivenUp = new GivenUp()
   readonly pings: Pings = new Pings(() => this.command('ping'))
-  readonly #gateway: Gateway
+  readonly #gateway: BaseGateway
   readonly #pending = new Pending()
   #link: Link | undefined
   /** Channels that end with the session if it cannot be opened; nothing any more when it is open. */
@@ -70,7 +70,7 @@ export class Session implements Performer {
     say: (text) => this.#gateway.say(text),
   })
 
-  constructor(gateway: Gateway) {
+  constructor(gateway: BaseGateway) {
     this.#gateway = gateway
     this.on('dequeued', (number, behind) => {
       if (behind !== null && this.#pending.has(number)) this.#behind.set(number, this.#pending.titleOf(behind))
@@ -213,7 +213,7 @@ export class Session implements Performer {
   }
 
   #iterator([number, items, , kind]: Reply, source: string, where: number | undefined): RemoteIterator {
-    if (!(items instanceof ChannelOf) || items.gateway !== this.#gateway)
+    if (!(items instanceof Channel) || items.gateway !== this.#gateway)
       throw new ProtocolError(`the worker answered ${source} with an iterator that has no channel`)
     const title = `a step of the iterator of ${source}`
     const ask = (count: number, onDone: () => void): number => {
@@ -436,5 +436,5 @@ export class Session implements Performer {
 
 /** Of a reply that nobody wants any more: an iterator would wait there for somebody who asks. */
 function closeIterator(reply: Reply | undefined): void {
-  if (reply?.length === 4 && reply[1] instanceof ChannelOf) void reply[1].close()
+  if (reply?.length === 4 && reply[1] instanceof Channel) void reply[1].close()
 }

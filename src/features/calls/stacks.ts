@@ -1,5 +1,5 @@
 /** What the threads of a worker do now. Twin: `stacks` in inspecting.py. */
-import { type Gateway, messages, type RemoteFrame, type WaitOptions } from '../../core.js'
+import { type BaseGateway, messages, type RemoteFrame, type WaitOptions } from '../../core.js'
 import { runAside } from './aside.js'
 import { collect } from './collect.js'
 import type { Performer } from './performer.js'
@@ -20,7 +20,11 @@ export interface RemoteThread {
 }
 
 /** Asks for the stacks of all threads; the main one comes first. */
-export async function stacksOf(gateway: Gateway, performer: Performer, options: WaitOptions): Promise<RemoteThread[]> {
+export async function stacksOf(
+  gateway: BaseGateway,
+  performer: Performer,
+  options: WaitOptions,
+): Promise<RemoteThread[]> {
   const threads = await collect(runAside(gateway, performer, import.meta.url, ['inspecting', 'stacks']), options)
   return threads.map((sent) => {
     const { is_main: isMain, performing, frames, ...thread } = messages.read(messages.stack, sent)

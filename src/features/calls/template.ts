@@ -2,7 +2,7 @@
  * Python as a tagged template. Its values are variables there, never text; its text goes to a gateway once, as a source that is
  * pushed ahead of its first use (PROTOCOL.md §12). Twin: sources.py.
  */
-import { dedent, type Gateway } from '../../core.js'
+import { type BaseGateway, dedent } from '../../core.js'
 import { withDelivery } from './call-errors.js'
 import { callSiteOf } from './call-site.js'
 import type { Performer } from './performer.js'
@@ -19,12 +19,12 @@ const templates = new WeakMap<TemplateStringsArray, Template>()
 
 /** The templates that one gateway has been sent, and their numbers. */
 export class SentTemplates {
-  readonly #gateway: Gateway
+  readonly #gateway: BaseGateway
   readonly #numbers = new WeakMap<TemplateStringsArray, number>()
   readonly #unused: FinalizationRegistry<number>
   #count = 0
 
-  constructor(gateway: Gateway, performer: Performer) {
+  constructor(gateway: BaseGateway, performer: Performer) {
     this.#gateway = gateway
     this.#unused = new FinalizationRegistry((number) => performer.command('forget', number))
   }

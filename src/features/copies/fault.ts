@@ -1,10 +1,10 @@
 /** Errors of copies: whatever the system says, with the path that it is about. */
 import { getSystemErrorMap } from 'node:util'
-import { CopyError, type Gateway, messages } from '../../core.js'
+import { type BaseGateway, CopyError, messages } from '../../core.js'
 
 /** What is being copied, for the beginning of error texts: `cannot put ./a on gw0`. */
 export interface CopyTask {
-  readonly gateway: Gateway
+  readonly gateway: BaseGateway
   readonly intent: string
 }
 

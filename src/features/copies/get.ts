@@ -1,6 +1,6 @@
 /** Copies from a gateway's machine to this one. */
 import { fileURLToPath } from 'node:url'
-import { type Channel, type Gateway, isUrl } from '../../core.js'
+import { type BaseGateway, type Channel, isUrl } from '../../core.js'
 import { checkPath, localFault, remoteFault } from './fault.js'
 import { within } from './limit.js'
 import type { CopyOptions, CopyReport } from './options.js'
@@ -20,7 +20,7 @@ import { TreeWriter } from './tree-writer.js'
  * @throws {@link GatewayClosedError} when the gateway ends.
  */
 export async function getFiles(
-  gateway: Gateway,
+  gateway: BaseGateway,
   remotePath: string,
   localPath: string | URL,
   options: CopyOptions = {},

@@ -1,6 +1,6 @@
 /** Copies from this machine to a gateway's. */
 import { fileURLToPath } from 'node:url'
-import { type Channel, ChannelClosedError, type Gateway, isUrl } from '../../core.js'
+import { type BaseGateway, type Channel, ChannelClosedError, isUrl } from '../../core.js'
 import { type CopyTask, checkPath, localFault, remoteFault } from './fault.js'
 import { ALL_BITS } from './folder.js'
 import { within } from './limit.js'
@@ -30,7 +30,7 @@ export type PutSource = string | URL | Uint8Array | AsyncIterable<Uint8Array>
  * ```
  */
 export async function putFiles(
-  gateway: Gateway,
+  gateway: BaseGateway,
   source: PutSource,
   remotePath: string,
   options: PutOptions = {},

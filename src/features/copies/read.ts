@@ -1,7 +1,7 @@
 /** The bytes of a file on a gateway's machine, as a stream. */
 
 import type { WaitOptions } from '../../core.js'
-import { CopyError, type Gateway } from '../../core.js'
+import { type BaseGateway, CopyError } from '../../core.js'
 import { checkPath, remoteFault } from './fault.js'
 import { startRemote } from './remote.js'
 import { CHUNK_BYTES } from './tree-reader.js'
@@ -19,7 +19,7 @@ import { CHUNK_BYTES } from './tree-reader.js'
  * ```
  */
 export async function* readRemoteFile(
-  gateway: Gateway,
+  gateway: BaseGateway,
   remotePath: string,
   options: WaitOptions = {},
 ): AsyncGenerator<Uint8Array, void, undefined> {

@@ -1,12 +1,12 @@
 /** The worker's half: Python that is pushed to a gateway ahead of its first copy, and run for each. */
-import { equip, type Gateway } from '../../core.js'
+import { type BaseGateway, equip } from '../../core.js'
 
 /** Has the worker send or receive a tree; the channel carries its items. */
 export function startRemote(
-  gateway: Gateway,
+  gateway: BaseGateway,
   half: 'tree_reader.send' | 'tree_writer.receive',
   kwargs: Readonly<Record<string, unknown>>,
-): ReturnType<Gateway['remoteExec']> {
+): ReturnType<BaseGateway['remoteExec']> {
   equip(gateway, import.meta.url, [
     'fault',
     'folder',

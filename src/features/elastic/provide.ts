@@ -1,5 +1,5 @@
 /** `gateway.provide`: modules of this side can be imported on the other one. */
-import type { Gateway } from '../../core.js'
+import type { BaseGateway } from '../../core.js'
 import { ProvideError } from '../../errors.js'
 import { topOf } from './library.js'
 import { Provider } from './provider.js'
@@ -17,14 +17,14 @@ export interface ProvideOptions {
 }
 
 const NAME = /^[\p{L}_][\p{L}\p{N}_]*(?:\.[\p{L}_][\p{L}\p{N}_]*)*$/u
-const providers = new WeakMap<Gateway, Provider>()
+const providers = new WeakMap<BaseGateway, Provider>()
 
 /**
  * Makes local modules importable on a gateway; see `Gateway.provide`.
  *
  * @throws {@link ProvideError} for what cannot be provided; {@link GatewayClosedError} when the gateway has ended.
  */
-export function provide(gateway: Gateway, options: ProvideOptions): void {
+export function provide(gateway: BaseGateway, options: ProvideOptions): void {
   const { roots = [], packages = [], wheels = [] } = options
   const given: Root[] = [...roots.map((path) => new FolderRoot(path)), ...wheels.map((path) => new WheelRoot(path))]
   for (const name of packages) {

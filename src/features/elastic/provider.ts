@@ -2,7 +2,7 @@
  * Gives one gateway the modules that its code imports. The worker is told the top-level names (in a PUSH, which keeps its place
  * ahead of all that is executed later), and asks for the rest over a channel, which is answered in the order of the questions.
  */
-import { asError, type ChannelOf, dumps, equip, type Gateway } from '../../core.js'
+import { asError, type BaseGateway, type Channel, dumps, equip } from '../../core.js'
 import { type Answer, packAnswer } from './answer.js'
 import { Library, topOf } from './library.js'
 import { isSameIndex, type TopIndex } from './module-index.js'
@@ -24,8 +24,8 @@ const AHEAD_PIECE_BYTES = 1024 * 1024
 
 /** One gateway's end of it. */
 export class Provider {
-  readonly #gateway: Gateway
-  readonly #channel: ChannelOf<unknown, unknown, Gateway>
+  readonly #gateway: BaseGateway
+  readonly #channel: Channel<unknown, unknown, BaseGateway>
   #library = new Library([])
   /** What the worker has, by name, with the hash of what was sent. */
   readonly #sent = new Map<string, string>()
@@ -35,7 +35,7 @@ export class Provider {
   #last: Promise<void> = Promise.resolve()
   #news = 0
 
-  constructor(gateway: Gateway) {
+  constructor(gateway: BaseGateway) {
     this.#gateway = gateway
     this.#channel = gateway.ownChannel(() => MOST_ASKED_BYTES)
     equip(gateway, import.meta.url, ['elastic', 'shelf', 'imports', 'provided', 'resources', 'yielding'])

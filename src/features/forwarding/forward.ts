@@ -1,5 +1,5 @@
 /** Port forwarding: who connects to an address on one side of a gateway reaches an address on the other. */
-import { checkMs, type Gateway } from '../../core.js'
+import { type BaseGateway, checkMs } from '../../core.js'
 import { type ForwardAddress, placeText, readPlace } from './address.js'
 import { Connections } from './connections.js'
 import type { Listener } from './listener.js'
@@ -29,7 +29,7 @@ export interface ForwardOptions {
  * @returns When it listens.
  * @throws {@link ForwardError} when it cannot listen there, {@link GatewayClosedError} when the gateway has ended.
  */
-export async function forward(gateway: Gateway, options: ForwardOptions): Promise<Forward> {
+export async function forward(gateway: BaseGateway, options: ForwardOptions): Promise<Forward> {
   const { localListen, remoteListen, to, timeout = CONNECT_MS, onError } = options
   if ((localListen === undefined) === (remoteListen === undefined)) {
     throw new TypeError('a forward listens on one side: give localListen or remoteListen')

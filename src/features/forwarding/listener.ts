@@ -1,6 +1,6 @@
 /** What both kinds of listener are, and need. */
 import type { Duplex } from 'node:stream'
-import { type Channel, equip, equipCarrier, type Gateway } from '../../core.js'
+import { type BaseGateway, type Channel, equip, equipCarrier } from '../../core.js'
 import type { Place } from './address.js'
 import type { Connections } from './connections.js'
 
@@ -9,7 +9,7 @@ export const MOST_BYTES: number = 64 * 1024
 
 /** What is asked of a listener. */
 export interface ListenTask {
-  readonly gateway: Gateway
+  readonly gateway: BaseGateway
   readonly listen: Place
   readonly to: Place
   /** For each connection to `to`. */
@@ -37,7 +37,7 @@ export function dropWhenCut(stream: Duplex, channel: Channel, control: Channel):
 
 /** Starts the worker's half of a forward, which goes on behind `control` when the task has ended. Resolves when it has started. */
 export function startRemote(
-  gateway: Gateway,
+  gateway: BaseGateway,
   half: 'serve' | 'listen',
   kwargs: { readonly control: Channel; readonly [name: string]: unknown },
 ): Promise<void> {

@@ -1,6 +1,6 @@
 /** The worker listens; connections go on from here (twin: listen in forward_remote.py, which says what is sent). */
 import { connect, type Socket } from 'node:net'
-import { ChannelOf, messages, streamOver, Timer } from '../../core.js'
+import { Channel, messages, streamOver, Timer } from '../../core.js'
 import { type Place, placeText } from './address.js'
 import { forwardError } from './connections.js'
 import { dropWhenCut, type Listener, type ListenTask, MOST_BYTES, startRemote } from './listener.js'
@@ -16,7 +16,7 @@ export async function listenThere(task: ListenTask): Promise<Listener> {
     while (true) {
       const item = await control.receiveQuietly()
       const channel: unknown = Array.isArray(item) ? item[0] : undefined
-      if (!(channel instanceof ChannelOf)) continue
+      if (!(channel instanceof Channel)) continue
       const near = streamOver(channel)
       dropWhenCut(near, channel, control)
       void connections.take(near, placeText(to), (signal) => connectHere(to, timeoutMs, signal))

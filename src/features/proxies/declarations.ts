@@ -1,5 +1,5 @@
 /** Types for a module of the worker, written from its signatures and annotations. Twin: declarations_remote.py. */
-import type { Gateway } from '../../core.js'
+import type { BaseGateway } from '../../core.js'
 import { checkDeclarations } from './declaration-reader.js'
 
 /**
@@ -14,7 +14,7 @@ import { checkDeclarations } from './declaration-reader.js'
  * text.includes('export interface ColorsysModule') // true
  * ```
  */
-export async function declarationsOf(gateway: Gateway, module: string): Promise<string> {
+export async function declarationsOf(gateway: BaseGateway, module: string): Promise<string> {
   const file = new URL('./declarations_remote.py', import.meta.url)
   return checkDeclarations(await gateway.remoteExec({ file, function: 'write' }, { path: module }).receive())
 }

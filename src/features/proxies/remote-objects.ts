@@ -1,6 +1,6 @@
 /** What one gateway has of remote objects, and of the way back: where its parts meet. Twins: references.py, controller.py. */
 import type { AsyncResource } from 'node:async_hooks'
-import { equip, type Gateway, type Reference as Mark, messages, type Source, XSpecError } from '../../core.js'
+import { type BaseGateway, equip, type Reference as Mark, messages, type Source, XSpecError } from '../../core.js'
 import type { CallOptions } from '../calls/call-options.js'
 import { refuseOptions, refuseSignals } from '../calls/calls.js'
 import { collect } from '../calls/collect.js'
@@ -71,7 +71,7 @@ process.on('beforeExit', () => {
 /** One gateway's. */
 export class RemoteObjects {
   readonly doors: RemoteDoors
-  readonly #gateway: Gateway
+  readonly #gateway: BaseGateway
   readonly #session: Session
   readonly #references: References
   readonly #steps: Steps
@@ -79,7 +79,7 @@ export class RemoteObjects {
   readonly #passing: Passing
   #isReady = false
 
-  constructor(gateway: Gateway, session: Session) {
+  constructor(gateway: BaseGateway, session: Session) {
     this.#gateway = gateway
     this.#session = session
     this.#references = new References({ name: gateway.id, release: (ids) => this.#tell(['references.release', ids]) })

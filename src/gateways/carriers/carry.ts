@@ -8,10 +8,10 @@ import type { Command } from '../../transports/origin.js'
 import type { TcpOptions } from '../../transports/tcp.js'
 import type { Transport } from '../../transports/transport.js'
 import { equip } from '../equip.js'
-import type { Gateway } from '../gateway.js'
+import type { BaseGateway } from '../gateway.js'
 
 /** Pushes `_tendril.via_remote` and what that takes, which carries processes and connections, unless the gateway has it. */
-export function equipCarrier(carrier: Gateway): void {
+export function equipCarrier(carrier: BaseGateway): void {
   equip(carrier, import.meta.url, ['processes', 'attending', 'via_remote'])
 }
 
@@ -20,7 +20,7 @@ export function equipCarrier(carrier: Gateway): void {
  *
  * @param address - What to call where it is.
  */
-export function carry(carrier: Gateway, { argv, env, isWorker = false }: Command, address: string): Transport {
+export function carry(carrier: BaseGateway, { argv, env, isWorker = false }: Command, address: string): Transport {
   equipCarrier(carrier)
   const text = 'from _tendril.via_remote import carry\ncarry(channel, argv, env, attendant)'
   const attendant = isWorker ? attendantScript : null
@@ -29,7 +29,7 @@ export function carry(carrier: Gateway, { argv, env, isWorker = false }: Command
 }
 
 /** By a task of its own, which goes ahead of all items: nobody reads those while the process does not. */
-async function passSignal(carrier: Gateway, carried: number, signal: number): Promise<void> {
+async function passSignal(carrier: BaseGateway, carried: number, signal: number): Promise<void> {
   const text = 'from _tendril.via_remote import pass_signal\npass_signal(carried, signal)'
   try {
     await carrier.execAside(text, { carried, signal }).receiveQuietly()
@@ -40,9 +40,9 @@ async function passSignal(carrier: Gateway, carried: number, signal: number): Pr
 
 /** The channel of a connection that a carrier's worker is to make. It says first whether it could. */
 export function carryConnection(
-  carrier: Gateway,
+  carrier: BaseGateway,
   { hostname, port, timeoutMs }: TcpOptions,
-): Channel<unknown, unknown, Gateway> {
+): Channel<unknown, unknown, BaseGateway> {
   equipCarrier(carrier)
   const timeout = secondsOf(timeoutMs)
   const text = 'from _tendril.via_remote import connect\nconnect(channel, host, port, timeout)'

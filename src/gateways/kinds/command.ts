@@ -11,6 +11,7 @@ import { laterVariables } from '../variables.js'
 
 export const command: GatewayKind = {
   key: 'command',
+  keys: [],
   summary: 'what a command of yours leads to',
   open: (spec, { loaderLine, origin, connecting }) => {
     const { argv, tried } = commandWords(spec, loaderLine)

@@ -17,6 +17,7 @@ import { laterVariables } from '../variables.js'
 /** A program that starts what it is given inside of something. */
 interface Entrance {
   readonly program: string
+  readonly keys?: readonly string[]
   readonly summary: string
   /** What it leads into, in a word. */
   readonly noun: string
@@ -88,6 +89,7 @@ const entrances: readonly Entrance[] = [
   },
   {
     program: 'kubectl',
+    keys: ['namespace', 'container', 'context'],
     summary: 'a container of a running pod',
     noun: 'pod',
     argv: (target, { namespace, container, context }) => [
@@ -127,6 +129,7 @@ function option(name: string, value: string | undefined): string[] {
 /** A kind for every row. */
 export const containers: readonly GatewayKind[] = entrances.map((entrance) => ({
   key: entrance.program,
+  keys: entrance.keys ?? [],
   summary: entrance.summary,
   open: (spec, { loaderLine, origin, connecting }) => {
     if (entrance.staysHere === true) tellOfZombies(origin)

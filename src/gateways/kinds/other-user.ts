@@ -17,6 +17,7 @@ import { laterVariables } from '../variables.js'
 
 export const sudo: GatewayKind = {
   key: 'sudo',
+  keys: [],
   summary: 'another user of this machine, by sudo',
   open: (spec, context) => {
     const { sudo: user = '' } = spec
@@ -42,6 +43,7 @@ export const sudo: GatewayKind = {
 
 export const su: GatewayKind = {
   key: 'su',
+  keys: [],
   summary: 'another user of this machine, by su',
   open: (spec, context) => {
     const { su: user = '' } = spec

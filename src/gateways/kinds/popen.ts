@@ -8,6 +8,7 @@ import type { GatewayKind, KindContext, Opened } from '../kind.js'
 
 export const popen: GatewayKind = {
   key: 'popen',
+  keys: [],
   summary: 'a child process of this one, or of the gateway that via= names',
   open: (spec, context) => {
     const { origin, connecting, loaderLine } = context

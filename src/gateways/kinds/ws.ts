@@ -11,6 +11,7 @@ import { openAtServer, type Place } from './server.js'
 
 export const ws: GatewayKind = {
   key: 'ws',
+  keys: ['token_file', 'tls', 'ca', 'fingerprint', 'insecure'],
   summary: 'a WebSocket server',
   open: (spec, context) =>
     openAtServer(spec, parsePlace(spec), {

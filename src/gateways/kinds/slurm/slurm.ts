@@ -15,6 +15,7 @@ import { openStep } from './step.js'
 
 export const slurm: GatewayKind = {
   key: 'slurm',
+  keys: ['nodes', 'time', 'slurm_options'],
   summary: 'a node that Slurm grants',
   open: (spec, context) => {
     const { command, tried } = remotePython(spec, context.loaderLine)

@@ -7,7 +7,7 @@ import { ConnectFault } from '../../../transports/connecting.js'
 import { socketServerFile } from '../../../transports/socket/server-file.js'
 import { readWorkerFile } from '../../../transports/worker-file.js'
 import { equipCarrier } from '../../carriers/carry.js'
-import type { Gateway } from '../../gateway.js'
+import type { BaseGateway } from '../../gateway.js'
 import type { KindContext, Opened } from '../../kind.js'
 import { openAtServer } from '../server.js'
 import { readAddress } from './address.js'
@@ -17,7 +17,7 @@ import { readAddress } from './address.js'
  *
  * @param installer - Starts it. On its machine the server listens on the host of `socket=`, or on loopback, and is reached by the same.
  */
-export function openInstalled(spec: XSpec, installer: Gateway, context: KindContext): Opened {
+export function openInstalled(spec: XSpec, installer: BaseGateway, context: KindContext): Opened {
   if (spec.insecure)
     throw new XSpecError(`a server of our own asks for a token: leave "insecure" out of "${spec.shown}"`)
   const { hostname, port } = readAddress(spec.socket || '127.0.0.1:0', 0)
@@ -50,7 +50,7 @@ function starter(): { readonly text: string; readonly name: string; readonly fun
   return { text, name: '<tendril>/install_remote.py', function: 'serve' }
 }
 
-function startFault(installer: Gateway, [words, exitCode]: readonly [string, number]): ConnectFault {
+function startFault(installer: BaseGateway, [words, exitCode]: readonly [string, number]): ConnectFault {
   const text = `${installer.id} could not start a server: ${words.split('\n').at(-1)} (exit code ${exitCode})`
   return new ConnectFault('resolve', text, (full) => new BootstrapError(full, { phase: 'resolve' }))
 }

@@ -7,6 +7,7 @@ import { openInstalled } from './install.js'
 
 export const socket: GatewayKind = {
   key: 'socket',
+  keys: ['token_file', 'tls', 'ca', 'fingerprint', 'insecure', 'installvia'],
   summary: 'a socket server',
   open: (spec, context) => {
     if (spec.installvia !== undefined) return openInstalled(spec, context.gatewayFor('installvia'), context)

@@ -9,7 +9,7 @@ import type { Reached } from '../../../transports/deferred.js'
 import { openEnded } from '../../../transports/ended.js'
 import type { Transport } from '../../../transports/transport.js'
 import { carry } from '../../carriers/carry.js'
-import type { Gateway } from '../../gateway.js'
+import type { BaseGateway } from '../../gateway.js'
 import { SessionRefused, type SshConnection, type SshEngine } from './connection.js'
 import type { ResolvedHost } from './host.js'
 import { type Lease, SharedConnection } from './shared-connection.js'
@@ -173,7 +173,7 @@ export class SshHost {
   }
 
   /** The one that there is, unless it is still on its way with another interpreter, and that turns out not to start. */
-  async #supervisorFor(worker: WorkerCommand, connecting: Connecting): Promise<Gateway> {
+  async #supervisorFor(worker: WorkerCommand, connecting: Connecting): Promise<BaseGateway> {
     const other = this.#supervisor
     if (other !== undefined && other.command !== worker.bareCommand) {
       const gateway = await other.ready.catch(() => undefined)

@@ -17,6 +17,7 @@ import { vagrantTarget } from './vagrant.js'
 
 export const ssh: GatewayKind = {
   key: 'ssh',
+  keys: ['ssh_config', 'engine'],
   summary: 'a host that ssh reaches',
   open: (spec, context) => {
     const target = parseTarget(spec.ssh ?? '', { configFile: spec.sshConfig })
@@ -26,6 +27,7 @@ export const ssh: GatewayKind = {
 
 export const vagrantSsh: GatewayKind = {
   key: 'vagrant_ssh',
+  keys: ['ssh_config', 'engine'],
   summary: 'a Vagrant machine',
   open: (spec, context) => {
     const machine = spec.vagrantSsh ?? ''

@@ -3,7 +3,7 @@ import { BootstrapError } from '../../../errors.js'
 import { XSpec } from '../../../specs/xspec.js'
 import { ConnectFault, type Connecting } from '../../../transports/connecting.js'
 import { openDeferred, type Reached } from '../../../transports/deferred.js'
-import { Gateway } from '../../gateway.js'
+import { BaseGateway } from '../../gateway.js'
 import { Opening } from '../../opening.js'
 import { SessionRefused, type SshConnection } from './connection.js'
 import type { SharedConnection } from './shared-connection.js'
@@ -17,13 +17,13 @@ export class Supervisor {
    *
    * @throws ConnectFault when the host is not reached, BootstrapError when its interpreter did not start.
    */
-  readonly ready: Promise<Gateway>
+  readonly ready: Promise<BaseGateway>
   /** Resolves when it has ended, or never came to life. Never rejects. */
   readonly closed: Promise<void>
   readonly #shared: SharedConnection
   readonly #connecting: Connecting
   readonly #abort = new AbortController()
-  #gateway: Gateway | undefined
+  #gateway: BaseGateway | undefined
   #fault: ConnectFault | undefined
 
   /** @param first - Of the gateway that needs it: asks what the login wants to know, and has no other part in this. */
@@ -49,12 +49,12 @@ export class Supervisor {
     void this.#gateway?.terminate()
   }
 
-  async #start(): Promise<Gateway> {
+  async #start(): Promise<BaseGateway> {
     const lease = await this.#shared.lease(this.#connecting)
     const { connection } = lease
     const id = `supervisor on ${connection.address}`
     let isCrowded = false
-    const gateway = new Gateway({
+    const gateway = new BaseGateway({
       id,
       spec: XSpec.parse('ssh=supervisor'),
       transport: openDeferred({
