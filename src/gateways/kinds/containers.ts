@@ -132,7 +132,8 @@ export const containers: readonly GatewayKind[] = entrances.map((entrance) => ({
   keys: entrance.keys ?? [],
   summary: entrance.summary,
   open: (spec, { loaderLine, origin, connecting }) => {
-    if (entrance.staysHere === true) tellOfZombies(origin)
+    const isWorker = entrance.staysHere === true
+    if (isWorker) tellOfZombies(origin)
     const target = targetOf(entrance, spec)
     const name = target.at(-1) ?? ''
     const words = entrance.argv(target, spec)
@@ -140,7 +141,7 @@ export const containers: readonly GatewayKind[] = entrances.map((entrance) => ({
     connecting.enter('connect', `${entrance.noun} ${name}`)
     connecting.enter('python', spec.python)
     let isThere = false
-    const transport = openExplained(origin.start({ argv: [...words, ...argv], env: {} }), {
+    const transport = openExplained(origin.start({ argv: [...words, ...argv], env: {}, isWorker }), {
       address: `${entrance.program} ${name}`,
       explain: (end, said) =>
         isThere ? undefined : faultOf(entrance, name, origin, { end, said: withoutValues(said, spec.env) }),
