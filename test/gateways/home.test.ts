@@ -204,6 +204,15 @@ describe('a listener', () => {
     expect(await home.refused()).toContain('hung up')
   })
 
+  it.skipIf(noOpenssl)(titled('says in a line why TLS does not come about', noOpenssl), async () => {
+    await using group = new Group()
+    using home = await listening(group, { tls: await selfSigned() })
+    const socket = await reach(home.arrivals.port)
+    socket.write('no TLS at all\n')
+    expect(await home.refused()).toMatch(/^TLS did not come about: [\w ]+$/)
+    socket.destroy()
+  })
+
   it('turns away who proves nothing, and answers all of them alike', async () => {
     await using group = new Group()
     using home = await listening(group, { token })

@@ -86,7 +86,7 @@ class ListeningServer implements Listener {
     this.#encrypting = tls && createTlsServer(tls, (socket) => void this.#hear(socket))
     this.#server = createServer({ pauseOnConnect: tls !== undefined }, (socket) => this.#take(socket))
     this.#encrypting?.on('tlsClientError', (error: Error, socket: Socket) => {
-      if (this.#strangers.of(socket) !== undefined) this.#refuse(socket, socket, error)
+      if (this.#strangers.of(socket) !== undefined) this.#refuse(socket, socket, tlsFault(error))
     })
     this.#http = createHttpServer((request, response) => {
       response.writeHead(200, { 'Content-Type': 'text/x-python', Connection: 'close' })
@@ -186,6 +186,11 @@ class ListeningServer implements Listener {
       new Timer(LINGER_MS, () => socket.destroy()).unref()
     }).unref()
   }
+}
+
+/** OpenSSL's text has a line end, and places in its source; `reason` is what it says in words. */
+function tlsFault(error: Error & { readonly reason?: string }): HandshakeFault {
+  return new HandshakeFault('protocol', `TLS did not come about: ${error.reason ?? error.message}`)
 }
 
 function firstBytes(socket: Socket): Promise<Buffer | undefined> {
