@@ -17,7 +17,7 @@ export { Arrivals, type Invitation, type InviteOptions, type ListenOptions } fro
 /** @internal For features that carry connections. */
 export { equipCarrier } from './gateways/carriers/carry.js'
 /** @internal For features whose items have failures in them. */
-export { failureOf } from './gateways/close-reason.js'
+export { failureOf, payloadReader } from './gateways/close-reason.js'
 export type { GatewayEnd } from './gateways/end.js'
 /** @internal For features that have Python files of their own. */
 export { equip } from './gateways/equip.js'

@@ -10,6 +10,10 @@ import { isUrl } from './urls.js'
 
 /** Longer patterns are refused: what comes back from a worker must not choose how long a match takes. */
 const MAX_PATTERN = 1000
+const MAX_DIGITS = 4300
+const MOST_DIGITS = 10n ** BigInt(MAX_DIGITS)
+/** DNS has 253. */
+const MAX_HOST = 300
 
 /** An object that superjson is to look no further into, whatever it extends: it would take a string that stands for a Map for its members. */
 export class Closed {
@@ -27,6 +31,20 @@ export function checkPattern(source: string): void {
   if (source.length > MAX_PATTERN) throw new Error(`a regular expression is longer than ${MAX_PATTERN} characters.`)
 }
 
+/** Python's own limit for ints as text, which the codec has, too: longer ones take time with the square of that. */
+export function checkDigits(text: string): string {
+  if (text.length > MAX_DIGITS) throw new Error(`an int has more than ${MAX_DIGITS} digits.`)
+  return text
+}
+
+/** A host that is not ASCII takes time with the square of its length. */
+export function checkHost(url: string): string {
+  const text = url.replace(/[\t\n\r]/g, '')
+  const host = /^[\0- ]*(?:https?|wss?|ftp|file):[/\\]*([^/\\?#]*)/i.exec(text)?.[1] ?? ''
+  if (host.length - host.lastIndexOf('@') > MAX_HOST) throw new Error(`a host is longer than ${MAX_HOST} characters.`)
+  return url
+}
+
 /** Copies one value; what it refers to twice, or that refers to itself, does so in the copy. */
 export class GraphCopy {
   readonly #typeOf: (value: object) => object | undefined
@@ -40,6 +58,8 @@ export class GraphCopy {
   /** @throws Error for what has no form in a document. */
   of(value: unknown): unknown {
     if (typeof value === 'function' || typeof value === 'symbol') throw new Error(`a ${typeof value} has no wire type.`)
+    if (typeof value === 'bigint' && (value >= MOST_DIGITS || value <= -MOST_DIGITS / 10n))
+      checkDigits(' '.repeat(MAX_DIGITS + 1))
     if (typeof value !== 'object' || value === null) return value
     if (this.#copies.has(value)) return this.#copies.get(value)
     const type = this.#typeOf(value)

@@ -5,9 +5,11 @@
 
 import { createRequire } from 'node:module'
 import { types } from 'node:util'
-import type { SuperJSON, SuperJSONResult } from 'superjson'
+import type { SuperJSON } from 'superjson'
+import type { DocumentBounds } from '../protocol/codec/js-values.js'
 import { dumps, loads, setJavaScriptCodec } from '../protocol/codec.js'
 import { isBranded } from '../protocol/realms.js'
+import { type Custom, checkDepth, readDocument } from './js-document.js'
 import { isError, isErrorFields, markErrorFields, revive } from './js-errors.js'
 import { Closed, checkPattern, GraphCopy } from './js-graph.js'
 import { isUrl } from './urls.js'
@@ -26,8 +28,13 @@ export interface JSValueType<T extends object> {
 /** What `JSON.parse` gives. */
 export type JsonValue = string | number | boolean | null | JsonValue[] | { [key: string]: JsonValue }
 
-/** Errors and the like are shallow, and superjson recurses. */
-const MAX_DEPTH = 200
+// What JSON makes costs so many bytes, with what is made of it again.
+const OBJECT_COST = 128
+const MEMBER_COST = 16
+const [OBJECT, LIST, COMMA] = [0x7b, 0x5b, 0x2c]
+const PYTHON_VALUE = 'PythonValue'
+/** Makes values of what superjson has written under a name of ours, or of a registered class. */
+const makers = new Map<unknown, (json: unknown) => unknown>()
 const typedArrays = [
   Int8Array,
   Uint8ClampedArray,
@@ -42,7 +49,7 @@ const typedArrays = [
 ]
 
 const pythonValue: JSValueType<object> = {
-  name: 'PythonValue', // a tuple, a Decimal: as on the wire
+  name: PYTHON_VALUE, // a tuple, a Decimal: as on the wire
   isApplicable: (value): value is object => hasFields(value) && isBranded(value),
   serialize: (value) => toBase64(dumps(value)),
   deserialize: (text) => loads(fromBase64(String(text))) as object, // a float is a number by then, which does as well
@@ -56,7 +63,7 @@ const ahead = process.features.require_module === false ? await import('superjso
 export function useSuperjson(): void {
   setJavaScriptCodec({
     stringify: (value) => (isCarried(value) ? stringify(value) : undefined),
-    parse: (document) => parse(document),
+    parse,
   })
 }
 
@@ -78,8 +85,22 @@ export function registerJSValue<T extends object>(type: JSValueType<T>): void {
   registerClosed(superjson(), type)
 }
 
+function register<I, O extends JsonValue>(
+  codec: SuperJSON,
+  transformer: {
+    readonly isApplicable: (value: unknown) => value is I
+    readonly serialize: (value: I) => O
+    readonly deserialize: (json: O) => I
+  },
+  name: string,
+): void {
+  codec.registerCustom<I, O>(transformer, name)
+  makers.set(name, (json) => transformer.deserialize(json as O)) // which looks at what it is
+}
+
 function registerClosed<T extends object>(codec: SuperJSON, type: JSValueType<T>): void {
-  codec.registerCustom<unknown, JsonValue>(
+  register<unknown, JsonValue>(
+    codec,
     {
       isApplicable: (closed): closed is Closed => closed instanceof Closed && closed.type === type,
       serialize: (closed) =>
@@ -114,7 +135,8 @@ function superjson(): SuperJSON {
 }
 
 function registerBuiltins(codec: SuperJSON): void {
-  codec.registerCustom<RegExp, string[]>(
+  register<RegExp, string[]>(
+    codec,
     {
       isApplicable: types.isRegExp,
       serialize: ({ source, flags }) => [source, flags],
@@ -123,11 +145,13 @@ function registerBuiltins(codec: SuperJSON): void {
     'JSRegExp',
   )
   // superjson writes a Buffer in a form that it cannot read, and other bytes as lists of numbers.
-  codec.registerCustom<Uint8Array, string>(
+  register<Uint8Array, string>(
+    codec,
     { isApplicable: (value) => value instanceof Uint8Array, serialize: toBase64, deserialize: fromBase64 },
     'bytes',
   )
-  codec.registerCustom<ArrayBufferView, string[]>(
+  register<ArrayBufferView, string[]>(
+    codec,
     {
       isApplicable: ArrayBuffer.isView,
       serialize: (array) => [Object.prototype.toString.call(array).slice(8, -1), toBase64(array)],
@@ -135,7 +159,8 @@ function registerBuiltins(codec: SuperJSON): void {
     },
     'JSArray',
   )
-  codec.registerCustom<object, JsonValue>(
+  register<object, JsonValue>(
+    codec,
     { isApplicable: isErrorFields, serialize: (fields) => fields as JsonValue, deserialize: readErrorFields }, // superjson walks what it is given, whatever its types say
     'JSError',
   )
@@ -147,7 +172,7 @@ function toBase64(bytes: ArrayBufferView): string {
 }
 
 function fromBase64(text: string): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(Buffer.from(text, 'base64'))
+  return new Uint8Array(Buffer.from(String(text), 'base64')) // whatever the document has in its place
 }
 
 function makeTypedArray(kind: string, text: string): ArrayBufferView {
@@ -162,46 +187,36 @@ function readErrorFields(fields: JsonValue): object {
 }
 
 function makeRegExp(source: string, flags: string): RegExp {
-  checkPattern(source)
-  return new RegExp(source, flags)
+  const pattern = String(source) // whatever the document has in its place
+  checkPattern(pattern)
+  return new RegExp(pattern, String(flags).slice(0, 10))
 }
 
 function stringify(value: object): string {
   const document = superjson().serialize(new GraphCopy(typeOf).of(value))
-  checkDepth(document, MAX_DEPTH) // what is deeper could not come back
+  checkDepth(document) // what is deeper could not come back
   return JSON.stringify(document)
 }
 
-function parse(document: string): unknown {
-  const result: unknown = JSON.parse(document)
-  // What was sent is an object that superjson annotates at its root; anything else did not come from here.
-  if (!hasFields(result) || !hasFields(result['meta']) || !Array.isArray(result['meta']['values'])) {
-    throw new Error('it is not the document of a value that was sent')
-  }
-  checkDepth(result, MAX_DEPTH)
-  checkAnnotations(result['meta']['values'])
-  const checked: SuperJSONResult = { json: result['json'] as JsonValue, meta: result['meta'] } // it is from JSON.parse
-  return revive(superjson().deserialize(checked, { inPlace: true }))
+function parse(document: string, { spend, loads }: DocumentBounds): unknown {
+  spend(costOf(document))
+  superjson() // which fills `makers`
+  const custom: Custom = (name) =>
+    name === PYTHON_VALUE ? (text) => loads(fromBase64(String(text))) : makers.get(name)
+  return revive(readDocument(document, custom))
 }
 
 function hasFields(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null
 }
 
-function checkDepth(value: unknown, left: number): void {
-  if (!hasFields(value)) return
-  if (left === 0) throw new Error(`it is nested deeper than ${MAX_DEPTH}.`)
-  for (const member of Object.values(value)) checkDepth(member, left - 1)
-}
-
-/** Annotations whose values are ours to make, within limits (regexp, Error), or that nobody registers here. */
-const refused = new Set<unknown>(['regexp', 'Error', 'class', 'symbol'])
-
-/** A node is `[annotation, children]` or, where nothing is annotated, the children by their paths. */
-function checkAnnotations(tree: unknown): void {
-  if (typeof tree !== 'object' || tree === null) return
-  const [annotation, children]: unknown[] = Array.isArray(tree) ? tree : [undefined, tree]
-  const kind: unknown = Array.isArray(annotation) ? annotation[0] : annotation
-  if (refused.has(kind)) throw new Error(`it holds a ${String(kind)} that was not sent as one`)
-  for (const child of Object.values(children ?? {})) checkAnnotations(child)
+/** What its objects, lists and members take, at least: they are told by the characters that they begin with. */
+function costOf(document: string): number {
+  let cost = 0
+  for (let at = 0; at < document.length; at++) {
+    const code = document.charCodeAt(at)
+    if (code === OBJECT || code === LIST) cost += OBJECT_COST
+    else if (code === COMMA) cost += MEMBER_COST
+  }
+  return cost
 }

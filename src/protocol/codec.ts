@@ -5,6 +5,7 @@
 
 import { LoadError } from '../errors.js'
 import { Arguments } from './codec/arguments.js'
+import { Budget } from './codec/budget.js'
 import { headOfList } from './codec/list-head.js'
 import type { Builder } from './codec/named.js'
 import { builderOf, REFERENCE_MODULE } from './codec/names.js'
@@ -68,6 +69,8 @@ export interface DecodeOptions {
   readonly maxDepth?: number
   /** Bytes that the value may take, beside those of its payload; 1 GiB when absent. */
   readonly maxMemory?: number | undefined
+  /** Whether all that the decoder reads may take so much together. */
+  readonly sharesMemory?: boolean | undefined
   /** How many opcodes it may have, the texts of which count as memory, too; unlimited when absent. */
   readonly maxSteps?: number | undefined
 }
@@ -151,10 +154,11 @@ export function decodeList(
 
 /** {@link decode} with these options, for whoever reads much. */
 export function decoder(options: DecodeOptions): (payload: Uint8Array | TooLong) => unknown {
-  const { referred, maxDepth = MAX_DEPTH, maxMemory = MAX_ITEM_BYTES, maxSteps } = options
+  const { referred, maxDepth = MAX_DEPTH, maxMemory = MAX_ITEM_BYTES, sharesMemory, maxSteps } = options
   const lookup =
     referred === undefined ? builderOf : (module: string, name: string) => reference(referred, module, name)
-  const readerOptions = { lookup, maxDepth, maxMemory, maxSteps }
+  const budget = sharesMemory === true ? new Budget(maxMemory) : undefined
+  const readerOptions = { lookup, maxDepth, maxMemory, budget, maxSteps }
   return (payload) => {
     if (payload instanceof TooLong) throw tooLongError(payload)
     return decodeSmallInteger(payload) ?? readPickle(payload, readerOptions)

@@ -47,7 +47,7 @@ export function either<A, B>(one: Shape<A>, other: Shape<B>): Shape<A | B> {
 
 /** A list, or a tuple, of any length up to a most. */
 export function list<T>(member: Shape<T>, most: number = Number.POSITIVE_INFINITY): Shape<readonly T[]> {
-  return (value): value is readonly T[] => Array.isArray(value) && value.length <= most && value.every(member)
+  return once((value): value is readonly T[] => Array.isArray(value) && value.length <= most && value.every(member))
 }
 
 /** A list with so many members, each of its own shape. */
@@ -65,5 +65,16 @@ export function record<F extends Fields>(fields: F): Shape<Owners<F>> {
 
 /** A dict of any names. */
 export function dictOf<T>(member: Shape<T>): Shape<Readonly<Record<string, T>>> {
-  return (value): value is Readonly<Record<string, T>> => isPlainDict(value) && Object.values(value).every(member)
+  return once((value): value is Readonly<Record<string, T>> => isPlainDict(value) && Object.values(value).every(member))
+}
+
+/** Looks through each container once, however often a value refers to it: nobody changes it meanwhile. */
+function once<T extends object>(shape: Shape<T>): Shape<T> {
+  const known = new WeakSet<object>()
+  return (value): value is T => {
+    if (typeof value === 'object' && value !== null && known.has(value)) return true
+    if (!shape(value)) return false
+    known.add(value)
+    return true
+  }
 }

@@ -216,7 +216,7 @@ describe('refusals', () => {
     const source = `
       import fine
       from _tendril.shelf import shelf
-      shelf.ask(modules=['../../etc/passwd', 'os', 'fine.nothing', ''])
+      shelf.ask(modules=['../../etc/passwd', 'os', 'fine.nothing', '', 'fine.' * 20000 + 'x'])
       found = []
       for path in ('/etc/passwd', '../fine.py', '${root}/../x', '${root}/fine.py'):
           try: found.append(len(shelf.data('fine', path)))

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { DumpError, LoadError } from '../../src/errors.js'
 import { registerJSValue, useSuperjson } from '../../src/gateways/superjson.js'
-import { dumps, encode, loads, setJavaScriptCodec } from '../../src/protocol/codec.js'
+import { decode, dumps, encode, loads, setJavaScriptCodec } from '../../src/protocol/codec.js'
 import { JSValue } from '../../src/protocol/values.js'
 import { chosenInterpreters } from '../interpreters.js'
 import { fromHex, PythonPeer, toHex } from '../protocol/python-peer.js'
@@ -47,6 +47,14 @@ describe.each(originals)('%s', (_, make) => {
     expect(back).toStrictEqual([make(), make()])
   })
 })
+
+const document = (json: unknown, values: unknown): string => JSON.stringify({ json, meta: { values } })
+/** To V8 they are one number: it looks at the lowest 64 bits. */
+const clashing = Array.from({ length: 5000 }, (_, at) => String(BigInt(at + 1) << 64n))
+const members = Object.fromEntries(clashing.map((_, at) => [at, ['bigint']]))
+const custom = ['custom', 'PythonValue']
+/** Two of them take more than the document may. */
+const python = Buffer.from(dumps(Array.from({ length: 10_000 }, () => ({})))).toString('base64')
 
 describe('a class', () => {
   it('cannot be sent until it is registered', () => {
@@ -103,6 +111,44 @@ describe('a document', () => {
     const error = load(own) as Record<string, unknown>
     expect(error['admin']).toBeUndefined()
     expect(error).toBeInstanceOf(Error)
+  })
+
+  it.each([
+    ['a host that is long', document(`http://${'日'.repeat(400)}/`, ['URL'])],
+    ['a host behind what URLs leave out', document(` ht\ntp:\\\\${'日'.repeat(400)}/`, ['URL'])],
+    ['an int that is long', document('9'.repeat(5000), ['bigint'])],
+    ['numbers that clash', document(clashing, ['set', members])],
+    [
+      'keys that clash',
+      document(
+        clashing.map((text) => [text, 1]),
+        ['map', Object.fromEntries(clashing.map((_, at) => [`${at}.0`, ['bigint']]))],
+      ),
+    ],
+    ['a pattern in a list', document([['a'.repeat(2000)], ''], [['custom', 'JSRegExp']])],
+    ['paths that lead nowhere', document({}, [undefined, { 'a.a.a': ['Date'] }])],
+    [
+      'more than it may take',
+      document(
+        Array.from({ length: 10_000 }, () => []),
+        ['set'],
+      ),
+    ],
+    ['values that take more than it may', document([python, python], [undefined, { 0: [custom], 1: [custom] }])],
+  ])('with %s is refused', (_, text) => {
+    expect(() => decode(dumps(new JSValue(text)), { maxMemory: 2 ** 20 })).toThrow(LoadError)
+  })
+
+  it('keeps what a Set shares with others', () => {
+    const shared = [new Date(0), new Date(1)]
+    const { all, set } = loads(
+      dumps(Object.assign(new Error('x'), { all: shared, set: new Set(shared) })),
+    ) as unknown as {
+      all: Date[]
+      set: Set<Date>
+    }
+    expect([...set]).toStrictEqual(shared)
+    expect(set.has(all[1] as Date)).toBe(true)
   })
 
   it('arrives as a JSValue where no codec is set', () => {

@@ -1,6 +1,6 @@
 /** Remote `logging` and warnings, as they happen. Twin: logs.py. */
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { asError, type BaseGateway, type Channel, codec, messages, Pace } from '../../core.js'
+import { type BaseGateway, type Channel, codec, messages, Pace, payloadReader } from '../../core.js'
 import { runAside } from './aside.js'
 import type { Performer } from './performer.js'
 
@@ -138,10 +138,9 @@ class Subscription implements LogSubscription {
         this.#dropped += dropped
         for (const record of records) {
           if (this.#isClosed) return
-          // A payload for each value: what cannot be read here is its own affair.
-          const extra = Object.fromEntries(Object.entries(record.extra).map(([name, value]) => [name, read(value)]))
-          const heard = { ...record, extra, gateway: this.#channel.gateway.id, time: new Date(record.time) }
           this.#pace.begin()
+          const extra = await this.#read(record.extra)
+          const heard = { ...record, extra, gateway: this.#channel.gateway.id, time: new Date(record.time) }
           await calling.run(this, () => this.#callback(heard))
           if (this.#pace.end()) await this.#pace.break()
         }
@@ -155,12 +154,16 @@ class Subscription implements LogSubscription {
       if (this.#hasEnded) this.#onOver()
     }
   }
-}
 
-function read(payload: Uint8Array): unknown {
-  try {
-    return codec.decode(payload, codec.UNASKED)
-  } catch (error) {
-    return `<${asError(error).message}>`
+  /** A payload for each value: what cannot be read here is its own affair. */
+  async #read(payloads: Readonly<Record<string, Uint8Array>>): Promise<Readonly<Record<string, unknown>>> {
+    const read = payloadReader({ ...codec.UNASKED, maxMemory: MOST_BYTES })
+    const entries: [string, unknown][] = []
+    for (const [name, payload] of Object.entries(payloads)) {
+      this.#pace.begin()
+      entries.push([name, read(payload)])
+      if (this.#pace.end()) await this.#pace.break()
+    }
+    return Object.fromEntries(entries)
   }
 }

@@ -23,6 +23,7 @@ export function closureOf(names: readonly string[], lookup: Lookup): string[] {
 
 /** `a.b.c` imports `a` and `a.b` first. */
 export function withParents(name: string): string[] {
+  if (!name.includes('.')) return [name]
   const parts = name.split('.')
   return parts.map((_, index) => parts.slice(0, index + 1).join('.'))
 }

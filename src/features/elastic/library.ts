@@ -130,5 +130,6 @@ export class Library {
 
 /** The package or module that a dotted name is in. */
 export function topOf(name: string): string {
-  return name.split('.', 1)[0] ?? name
+  const end = name.indexOf('.')
+  return end === -1 ? name : name.slice(0, end)
 }

@@ -19,6 +19,9 @@ type Request =
 const PIECE_BYTES = 128 * 1024
 /** Of a question. */
 const MOST_ASKED_BYTES = 1024 * 1024
+/** Of a name: what is longer, or deeper, is no module of any system, and all its parents would be looked for. */
+const MOST_CHARACTERS = 1000
+const MOST_PARTS = 100
 /** Of what nobody waits for yet: long enough to travel as mere bytes, which costs less before the worker has said what it reads. */
 const AHEAD_PIECE_BYTES = 1024 * 1024
 
@@ -126,7 +129,8 @@ export class Provider {
 
   #modules({ id, modules: names }: Extract<Request, { modules: unknown }>): Answer {
     const { sources, failed } = this.#library.closure(names, (name) => this.#sent.has(name))
-    const asked = [...failed].filter(([name]) => names.includes(name)) // of the others nobody knows that they were to come
+    const those = new Set(names)
+    const asked = [...failed].filter(([name]) => those.has(name)) // of the others nobody knows that they were to come
     return { id, ...this.#withModules(sources, names), failed: new Map(asked) }
   }
 
@@ -159,12 +163,21 @@ export class Provider {
   }
 }
 
+function isText(value: unknown): value is string {
+  return typeof value === 'string'
+}
+
+function isName(text: string): boolean {
+  if (text.length < MOST_PARTS) return true
+  return text.length <= MOST_CHARACTERS && text.split('.', MOST_PARTS + 1).length <= MOST_PARTS
+}
+
 /** What the worker may ask; anything else is not answered. */
 function parseRequest(value: unknown): Request | undefined {
   if (typeof value !== 'object' || value === null) return undefined
   const { id, modules, top, file } = value as Record<string, unknown> // a plain object: each field is checked below
   if (typeof id !== 'number') return undefined
-  if (Array.isArray(modules) && modules.every((name) => typeof name === 'string')) return { id, modules }
+  if (Array.isArray(modules) && modules.every(isText)) return { id, modules: [...new Set(modules)].filter(isName) }
   if (typeof top === 'string' && (typeof file === 'string' || file === null)) return { id, top, file }
   return undefined
 }

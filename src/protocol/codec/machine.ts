@@ -10,18 +10,13 @@ import { CLASH, CLASH_STEPS, Clashes, FEW_CLASH_STEPS } from './clashes.js'
 import { addKey, isPlainDict, ONE_KEY, setProperty, toMap } from './containers.js'
 import { Elements } from './elements.js'
 import { Graph } from './graph.js'
-import { type Builder, Named } from './named.js'
+import { type Bounds, type Builder, Named } from './named.js'
 
 /** What reading needs beside the bytes. */
-export interface ReaderOptions {
+export interface ReaderOptions extends Bounds {
   /** There is only the head of a pickle: it may be shorter than it says. */
   readonly isCut?: boolean
   readonly lookup: (module: string, name: string) => Builder | undefined
-  readonly maxDepth: number
-  /** Bytes that what is made may take, beside those of the payload. */
-  readonly maxMemory: number
-  /** How many opcodes there may be: most make nothing that is counted. When present, texts count as what they take. */
-  readonly maxSteps?: number | undefined
 }
 
 /** The state of one pickle being read. */
@@ -51,7 +46,7 @@ export class Machine {
     this.#options = options
     this.#error = error
     this.#graph = new Graph(options.maxDepth)
-    this.#budget = new Budget(options.maxMemory)
+    this.#budget = options.budget ?? new Budget(options.maxMemory)
     this.clashes = new Clashes(options.maxSteps === undefined ? CLASH_STEPS : FEW_CLASH_STEPS)
   }
 
@@ -61,6 +56,10 @@ export class Machine {
     if (this.#size > 0 || this.#marks.length > 0) throw this.#error('it ends in the middle of a value')
     if (this.#named?.has(value) === true) throw this.#error('it is a bare name')
     return this.#graph.finish(value)
+  }
+
+  get bounds(): Bounds {
+    return { ...this.#options, budget: this.#budget }
   }
 
   /** Counts what is made beside containers. */

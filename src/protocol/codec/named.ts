@@ -2,17 +2,29 @@
 
 import type { LoadError } from '../../errors.js'
 import { Tuple } from '../values.js'
-import { Cost, HEAVY, MemberCost } from './budget.js'
+import { type Budget, Cost, HEAVY, MemberCost } from './budget.js'
 import type { Clashes } from './clashes.js'
 
-/** Makes the value that a name on the wire stands for. Functions are never values: that tells them apart on the stack. @param clashes - Those of the whole payload. */
-export type Builder = (args: readonly unknown[], clashes: Clashes) => unknown
+/** Makes the value that a name on the wire stands for. Functions are never values: that tells them apart on the stack. */
+export type Builder = (args: readonly unknown[], counting: Counting) => unknown
 
-/** Who counts what is made. */
-interface Counting {
+/** Who counts what is made of the whole payload. */
+export interface Counting {
   readonly clashes: Clashes
+  readonly bounds: Bounds
   spend(bytes: number): void
   checkMemory(): void
+}
+
+/** Those of the payload, for what is read inside of it. */
+export interface Bounds {
+  readonly maxDepth: number
+  /** Bytes that what is made may take, beside those of the payload. */
+  readonly maxMemory: number
+  /** Of payloads that share it; one of its own when absent. */
+  readonly budget?: Budget | undefined
+  /** How many opcodes there may be: most make nothing that is counted. When present, texts count as what they take. */
+  readonly maxSteps?: number | undefined
 }
 
 type Lookup = (module: string, name: string) => Builder | undefined
@@ -58,7 +70,7 @@ export class Named {
       for (let i = 0; i < args.length; i++) weight += this.#weightOf(args[i])
       this.#counting.spend(weight)
       if (weight > HEAVY) this.#counting.checkMemory()
-      return builder(args, this.#counting.clashes)
+      return builder(args, this.#counting)
     }
     throw this.#error('what it calls is no name')
   }

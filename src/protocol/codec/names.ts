@@ -6,11 +6,12 @@
 import { LoadError } from '../../errors.js'
 import { FrozenSet } from '../values.js'
 import { Arguments } from './arguments.js'
-import { CLASH, type Clashes } from './clashes.js'
+import { CLASH } from './clashes.js'
 import { addKey } from './containers.js'
 import { fromDocument } from './js-values.js'
-import type { Builder } from './named.js'
+import type { Builder, Counting } from './named.js'
 import { numberArray } from './number-arrays.js'
+import { readPickle } from './pickle-reader.js'
 import { latin1Bytes } from './text.js'
 import { valueTypeNamed } from './value-types.js'
 
@@ -23,7 +24,7 @@ export const VALUES_MODULE = '_tendril.values'
 
 const python = new Map<string, Builder>([
   ['set', hashable],
-  ['frozenset', (args, clashes) => new FrozenSet(hashable(args, clashes))],
+  ['frozenset', (args, counting) => new FrozenSet(hashable(args, counting))],
   ['bytes', (args) => toBytes('bytes', args)],
   ['bytearray', (args) => toBytes('bytearray', args)],
 ])
@@ -35,7 +36,17 @@ const ours = new Map<string, Builder>([
   ['plain_list', () => []],
   ['plain_dict', () => ({})],
   ['array', (args) => numberArray(new Arguments('array', args).text(0), new Arguments('array', args).bytes(1))],
-  ['JSValue', (args) => fromDocument(new Arguments('JSValue', args).text(0))],
+  [
+    'JSValue',
+    (args, counting) =>
+      fromDocument(new Arguments('JSValue', args).text(0), {
+        spend: (bytes) => {
+          counting.spend(bytes)
+          counting.checkMemory()
+        },
+        loads: (payload) => readPickle(payload, { ...counting.bounds, lookup: builderOf }),
+      }),
+  ],
 ])
 
 /** What a name makes; undefined for a name that is not on the list. */
@@ -48,7 +59,7 @@ export function builderOf(module: string, name: string): Builder | undefined {
 
 function valueBuilder(name: string): Builder | undefined {
   const type = valueTypeNamed(name)
-  return type && ((args, clashes) => type.load(new Arguments(name, args), clashes))
+  return type && ((args, { clashes }) => type.load(new Arguments(name, args), clashes))
 }
 
 /** `bytes()`, `bytearray(bytes)`, and text of one character a byte with the name of that encoding. */
@@ -64,7 +75,7 @@ function toBytes(name: string, values: readonly unknown[]): Uint8Array {
 }
 
 /** The members, in a set of their own. */
-function hashable(values: readonly unknown[], clashes: Clashes): Set<unknown> {
+function hashable(values: readonly unknown[], { clashes }: Counting): Set<unknown> {
   const members = new Arguments('set', values).items(0)
   for (const member of members) addKey(member)
   const set = new Set()
