@@ -349,7 +349,7 @@ class Worker(object):
                 channel, kind, flags, left = self.partial
                 at = min(left, size)
                 self.partial = (channel, kind, flags, left - at) if at < left else None
-                channel._on_data(kind, flags | MORE if at < left else flags, data[:at])
+                channel.on_data(kind, flags | MORE if at < left else flags, data[:at])
             while size - at >= HEADER.size:
                 kind, flags, channel_id, length = HEADER.unpack_from(data, at)
                 stop = at + HEADER.size + length
@@ -358,10 +358,10 @@ class Worker(object):
                         raise ProtocolError('a frame of %d bytes' % length)
                     if kind in (DATA, BYTES) and stop - size > READ_BYTES:  # what is there is a fragment for us: joining costs
                         self.partial = (self.channels[channel_id], kind, flags, stop - size)
-                        return self.partial[0]._on_data(kind, flags | MORE, data[at + HEADER.size:])
+                        return self.partial[0].on_data(kind, flags | MORE, data[at + HEADER.size:])
                     break
                 if kind == DATA or BATCH <= kind <= BYTES:
-                    self.channels[channel_id]._on_data(kind, flags, data[at + HEADER.size:stop])
+                    self.channels[channel_id].on_data(kind, flags, data[at + HEADER.size:stop])
                 else:
                     self.on_frame(kind, flags, channel_id, data[at + HEADER.size:stop])
                 at = stop
@@ -383,7 +383,7 @@ class Worker(object):
         if kind in self.FRAMES and (self.channel or kind in (SETUP, PUSH)):
             self.FRAMES[kind](self, channel_id, payload)
         else:
-            self.channels[channel_id]._on_frame(kind, flags, payload)
+            self.channels[channel_id].on_frame(kind, flags, payload)
 
     def on_setup(self, _, payload):
         extra('setup').apply(loads(payload))
@@ -483,7 +483,7 @@ class Worker(object):
         try:
             self.output.drain()
             channel.is_over = True
-            channel._close(failure)
+            channel.finish(failure)
         except IOError:  # the gateway is gone, and with it whoever wanted to know
             pass
         finally:
@@ -577,8 +577,8 @@ class Worker(object):
         if not self.leaving:
             self.leaving = True
             for channel in list(self.channels.values()):
-                channel._closed = channel._closed or self.lost
-                channel._no_more_items()
+                channel.is_closed = channel.is_closed or self.lost
+                channel.end()
             self.tasks.put(None)
             if not self.has_extras:
                 self.end_group()

@@ -118,7 +118,83 @@ describe('the imports of src', () => {
   })
 })
 
+/** Python that runs in workers, by the name of its module: what it imports, and what it asks `extra` for when that is needed. */
+const workerModules = new Map(
+  ['../bootstrap.py', ...sources.filter((path) => path.endsWith('.py') && !path.startsWith('transports/'))].map(
+    (path) => {
+      const text = textOf(`src/${path}`)
+      const imports = [
+        ...text.matchAll(/^ *(?:from _tendril\.(\w+) import|from _tendril import (.+(?:\n {10,}.+)*))/gm),
+      ]
+      const imported = imports.flatMap(([, module, names = '']) =>
+        module === undefined ? names.match(/\w+/g) : [module],
+      )
+      const asked = [...text.matchAll(/\bextra\('(\w+)'\)/g)].map(([, module]) => module)
+      return [posix.basename(path, '.py'), { path, imported, asked }] as const
+    },
+  ),
+)
+
+/** The core of a worker is one unit: its parts are in four folders because they lie beside their twins. */
+function workerUnitOf(path: string): string {
+  return /^(?:\.\.|protocol|channels|worker)\//.test(path) ? 'the core' : unitOf(path)
+}
+
+function complaintAboutModule(from: string, to: string | undefined): string | undefined {
+  const target = workerModules.get(to ?? '')?.path
+  if (target === undefined) return undefined
+  const [unit, other] = [workerUnitOf(from), workerUnitOf(target)]
+  const isBelow = other === 'the core' || (other === 'gateways' && unit !== 'the core') || unit === 'cli'
+  if (unit === other || isBelow || featuresOf.get(unit)?.includes(other)) return undefined
+  return `${from}: ${to}`
+}
+
+/** Features that are asked for by name from below, for what only they can do: each is there only once it has been pushed. */
+const doors = [
+  'worker/threads.py: loans', // what a task was lent that is refused
+  'features/calls/session.py: references', // what was to come of a request that is not performed
+  'features/calls/refusing.py: references',
+  'features/calls/targets.py: controller', // what makes exposed functions callable
+]
+
 describe('the Python of workers', () => {
+  it('imports what is below or beside it, and nothing round', () => {
+    const modules = [...workerModules.values()]
+    expect(
+      modules
+        .flatMap(({ path, imported }) => imported.map((to) => complaintAboutModule(path, to ?? '')))
+        .filter(Boolean),
+    ).toEqual(
+      ['../bootstrap.py: elastic'], // the finder of modules, once it has been pushed
+    )
+    const rounds = [...workerModules].flatMap(([name, { imported }]) =>
+      [...reachableFrom(imported)].filter((to) => to === name),
+    )
+    expect(rounds).toEqual([])
+  })
+
+  it('asks for features only through doors', () => {
+    const asked = [...workerModules.values()].flatMap(({ path, asked: all }) =>
+      all.map((to) => complaintAboutModule(path, to)),
+    )
+    expect([...new Set(asked.filter((complaint) => complaint !== undefined))].sort()).toEqual([...doors].sort())
+  })
+
+  it('uses no private name of another object of ours', () => {
+    const files = [...workerModules.values()].map(({ path }) => ({ path, text: textOf(`src/${path}`) }))
+    const ours = new Set(
+      files.flatMap(({ text }) =>
+        [...text.matchAll(/self\.(_[a-z]\w*) =|def (_[a-z]\w*)/g)].map(([, one, other]) => one ?? other),
+      ),
+    )
+    const uses = files.flatMap(({ path, text }) =>
+      [...text.matchAll(/\b(?!self\b)(\w+)\.(_[a-z]\w*)/g)]
+        .filter(([, , name]) => ours.has(name))
+        .map(([use]) => `${path}: ${use}`),
+    )
+    expect(uses).toEqual(['channels/members.py: worker._trace']) // execnet's name for it
+  })
+
   it('asks `extras` for its late files: in sys.modules stands what another thread is amid importing, too', () => {
     const asking = /sys\.modules(?:\.get\(|\[)'_tendril\.(?!channel').*|'_tendril\.\w+' in sys\.modules.*/g
     const found = sources
@@ -143,6 +219,18 @@ describe('the Python of workers', () => {
     expect(imports).toEqual(['protocol/values.py: import numpy'])
   })
 })
+
+/** All that imports lead to, from these on. */
+function reachableFrom(names: Iterable<string | undefined | null>, seen = new Set<string>()): Set<string> {
+  for (const name of names) {
+    if (name == null || seen.has(name)) continue
+    const module = workerModules.get(name)
+    if (module === undefined) continue
+    seen.add(name)
+    reachableFrom(module.imported, seen)
+  }
+  return seen
+}
 
 describe('the files of src', () => {
   it('have at most 300 lines, or what the budget gives to a file by its name', () => {

@@ -15,20 +15,20 @@ def take(channel, kind, flags, payload):
     """Takes a frame; puts the items that are complete then into the channel's mailbox."""
     if kind == BATCH:
         return take_batch(channel, payload)
-    if channel._parts is None:
-        channel._parts = WholeBytes() if kind == BYTES else Fragments()
-    if channel._parts.kind != kind:
+    if channel.parts is None:
+        channel.parts = WholeBytes() if kind == BYTES else Fragments()
+    if channel.parts.kind != kind:
         raise ProtocolError('an item amid another on channel %d' % channel.id)
-    parts = channel._parts
+    parts = channel.parts
     try:
         parts.append(payload)
         check(parts.size, len(payload))
     except MemoryError:
-        parts = channel._parts = lost(parts)
+        parts = channel.parts = lost(parts)
     if not flags & MORE:
-        channel._parts = None
-        channel._arrived += parts.size + ITEM_OVERHEAD
-        channel._items.put(entry_of(parts, channel._arrived))
+        channel.parts = None
+        channel.arrived += parts.size + ITEM_OVERHEAD
+        channel.items.put(entry_of(parts, channel.arrived))
 
 
 def entry_of(parts, cost):
@@ -43,14 +43,14 @@ def lost(parts):
 
 
 def take_batch(channel, payload):
-    if channel._parts is not None:
+    if channel.parts is not None:
         raise ProtocolError('a BATCH amid an item on channel %d' % channel.id)
     values = loads(payload)
-    first = channel._arrived + len(payload) + ITEM_OVERHEAD
-    channel._arrived = first + ITEM_OVERHEAD * (len(values) - 1)
-    channel._items.items.extend(zip(repeat(None), range(first, channel._arrived + 1, ITEM_OVERHEAD), values))
-    for _ in range(min(len(values), len(channel._items.sleepers))):
-        channel._items.wake()
+    first = channel.arrived + len(payload) + ITEM_OVERHEAD
+    channel.arrived = first + ITEM_OVERHEAD * (len(values) - 1)
+    channel.items.items.extend(zip(repeat(None), range(first, channel.arrived + 1, ITEM_OVERHEAD), values))
+    for _ in range(min(len(values), len(channel.items.sleepers))):
+        channel.items.wake()
 
 
 class Fragments(object):

@@ -19,10 +19,10 @@ def channel_with(channel_id):
     channel = worker.channels.get(channel_id) or worker.unclaimed.pop(channel_id, None)
     if channel is None:
         channel = Channel(channel_id)
-        channel._closed = True
-        channel._no_more_items()
+        channel.is_closed = True
+        channel.end()
     channel.claimed = True
-    channel._read += 1
+    channel.references += 1
     return handle_of(channel)
 
 
@@ -31,7 +31,7 @@ def handle_of(channel):
     task = worker.executing.get(channel.id)
     if task is not None:
         return task
-    handles = channel.__dict__.setdefault('_handles', [])
+    handles = channel.__dict__.setdefault('handles', [])
     for handle in list(handles):
         held = handle()
         if held is not None:
@@ -47,7 +47,7 @@ def handle_of(channel):
 def let_go(handle, worker=worker):
     """Called amid anything, by any thread: it does not wait, and at the end of the worker there are no names any more."""
     channel = handle.channel
-    if handle in channel._handles:
-        channel._handles.remove(handle)
-    if not channel._handles and not channel._closed and channel._callback is None and 'outgoing' in worker.__dict__:
-        worker.outgoing.post(worker.frame(HEADER.pack(DROPPED, 0, channel.id, 4) + struct.pack('>I', channel._read)))
+    if handle in channel.handles:
+        channel.handles.remove(handle)
+    if not channel.handles and not channel.is_closed and channel.callback is None and 'outgoing' in worker.__dict__:
+        worker.outgoing.post(worker.frame(HEADER.pack(DROPPED, 0, channel.id, 4) + struct.pack('>I', channel.references)))

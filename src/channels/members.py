@@ -45,9 +45,9 @@ class ChannelMembers(object):
         """Waits until no item can arrive any more (with a callback: until it has had them all). Raises RemoteError or TimeoutError."""
         if timeout is None and worker.tasks.items:
             extra('threads').check_wait(self)
-        self._over.put(worker.wait(self._over, timeout))
-        if self._error is not None:
-            raise RemoteError(self._error)
+        self.over.put(worker.wait(self.over, timeout))
+        if self.error is not None:
+            raise RemoteError(self.error)
 
     def makefile(self, mode='w', proxyclose=False):
         """A file whose writes are items sent ('w'), or that reads the text of items received ('r')."""
@@ -59,8 +59,8 @@ class ChannelMembers(object):
 
     def _getremoteerror(self):
         """The error that the other side has closed it with, or the loss of the connection, if any."""
-        if self._error is not None:
-            return RemoteError(self._error)
+        if self.error is not None:
+            return RemoteError(self.error)
         return EOFError('the controller is gone') if worker.lost else None
 
     def _trace(self, *told):
@@ -78,7 +78,7 @@ class GatewayMembers(object):
         """Waits for the end of the gateway, or for `timeout` seconds."""
         number = -next(numbers)  # of no channel: what comes to its end with all of them
         self.channels[number] = waiter = Channel(number)
-        waiter._closed = True
+        waiter.is_closed = True
         try:
             if not self.leaving:
                 waiter.waitclose(timeout)
@@ -95,7 +95,7 @@ class GatewayMembers(object):
 
 def newchannel():
     channel = Channel(next(ids))
-    channel._sent = worker.window - UNTOUCHED  # as if it were outstanding: the controller gives it back when somebody there receives
+    channel.sent = worker.window - UNTOUCHED  # as if it were outstanding: the controller gives it back when somebody there receives
     channel.claimed, worker.channels[channel.id] = True, channel
     worker.post(OPEN, channel.id)
     return handle_of(channel)

@@ -29,6 +29,7 @@ const lateFiles = [
   '../protocol/reducing.py',
   '../protocol/pieces.py',
   '../channels/arriving.py',
+  '../channels/inbox.py',
   '../worker/memory.py',
   '../worker/draining.py',
   '../worker/leaving.py',
@@ -55,6 +56,9 @@ const lateFiles = [
   '../worker/originals.py',
   '../worker/worlds.py',
 ]
+
+/** Beside which the files lie that some workers need: see `equip`. */
+export const workerFolder: string = new URL('../worker/', import.meta.url).href
 
 let late: Uint8Array | undefined
 

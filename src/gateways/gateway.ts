@@ -19,7 +19,7 @@ import { failureOfClose } from './close-reason.js'
 import { Coding } from './coding.js'
 import type { GatewayEnd } from './end.js'
 import { equip } from './equip.js'
-import { LateExtras, type PushedSource, pushPayload } from './extras.js'
+import { LateExtras, type PushedSource, pushPayload, workerFolder } from './extras.js'
 import type { GatewayParts } from './gateway-parts.js'
 import { type GatewayInfo, type GatewayStatus, isPlaced, parseStatus, setupOf } from './hello.js'
 import { withoutValues } from './hidden-variables.js'
@@ -99,7 +99,7 @@ export class BaseGateway implements AsyncDisposable {
     })
     opening.begin((fault) => this.fail(fault))
     const setup = setupOf(id, spec, { variables: parts.variables, maxItemBytes })
-    if (isPlaced(setup)) equip(this, import.meta.url, ['place'])
+    if (isPlaced(setup)) equip(this, workerFolder, ['place'])
     this.#connection.sendSetup(this.#coding.encode(setup))
   }
 
@@ -308,7 +308,7 @@ export class BaseGateway implements AsyncDisposable {
 
   async #requestStatus(): Promise<ReturnType<typeof parseStatus>> {
     this.#lifetime.checkOpen()
-    equip(this, import.meta.url, ['status'])
+    equip(this, workerFolder, ['status'])
     const release = this.#keepAlive.hold()
     try {
       const payload = await this.#statuses.wait(this.#connection.requestStatus())

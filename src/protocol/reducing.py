@@ -144,7 +144,7 @@ def reduce(value, channel_id):
     number = None if channel_id is None else channel_id(value)
     if number is None:
         raise DumpError('%s has no wire type. Convert it first.' % _name(kind))
-    value._given = GIVEN
+    value.given = GIVEN
     return _tendril.Channel, (number,)
 
 

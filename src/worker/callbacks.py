@@ -34,10 +34,10 @@ worker.users.add(Turn.call.__code__)
 
 
 def register(channel, callback, endmarker):
-    if channel._callback is not None:
+    if channel.callback is not None:
         raise IOError('%r has callback already registered' % channel)
-    channel._over, channel._callback = Mailbox(), callback
-    channel._over.by_frames = False
+    channel.over, channel.callback = Mailbox(), callback
+    channel.over.by_frames = False
     is_over, has_caught_up, kept = [], _thread.allocate_lock(), worker.channels.get(channel.id, channel)
     with has_caught_up:
         try:  # ahead of the first item: what the callback has had cannot be received any more
@@ -45,11 +45,11 @@ def register(channel, callback, endmarker):
             worker.start_thread(counted(go_on), kept, callback, endmarker, is_over, has_caught_up)
         except Exception:  # the system has no more
             unfinished.discard(kept)
-            channel._callback = None
-            if channel._items.ended:
-                channel._over.put(ENDED)
+            channel.callback = None
+            if channel.items.ended:
+                channel.over.put(ENDED)
             raise
-        if not deliver(kept, callback, endmarker, channel._items.items):
+        if not deliver(kept, callback, endmarker, channel.items.items):
             is_over.append(True)
 
 
@@ -65,7 +65,7 @@ def deliver(channel, callback, endmarker, arrived):
     try:
         while arrived:
             try:
-                item = channel._receive()
+                item = channel.take()
             except (EOFError, channel.RemoteError):
                 if endmarker is not NO_ENDMARKER:
                     turn.call(callback, endmarker)
@@ -74,11 +74,11 @@ def deliver(channel, callback, endmarker, arrived):
         else:
             return True
     except GatewayEnding:
-        channel._close()
+        channel.finish()
     except BaseException:
-        channel._close(worker.describe_failure())
+        channel.finish(worker.describe_failure())
     unfinished.discard(channel)
-    channel._over.put(ENDED)
+    channel.over.put(ENDED)
     return False
 
 
@@ -86,4 +86,4 @@ def finish():
     """Called when the worker leaves: waits until callbacks have had what has arrived, and the end."""
     while unfinished:
         for channel in list(unfinished):
-            channel._over.put(worker.wait(channel._over))
+            channel.over.put(worker.wait(channel.over))

@@ -37,7 +37,7 @@ class Outgoing(object):
     def put(self, item):
         if item[2] is not None:
             refuse()
-        item[1]._closed = True  # closing is no error
+        item[1].is_closed = True  # closing is no error
 
     def post(self, *args):
         pass

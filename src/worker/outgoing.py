@@ -56,12 +56,12 @@ class Outgoing(object):
             if self.control or self.items or self.waiting or len(frames) > 1 or cost is None:
                 return False
             if channel is not None:
-                if channel._closed or channel._sent - channel._given_back >= worker.window:
+                if channel.is_closed or channel.sent - channel.given_back >= worker.window:
                     return False
-                total.append(channel._sent + cost)
+                total.append(channel.sent + cost)
             self.items.append(item)
             if channel is not None:
-                channel._sent = total[0]
+                channel.sent = total[0]
             data, done = frames[0]
             try:
                 done.extend(map(worker.transmit, (worker.fd_out,), (data,)))
@@ -169,14 +169,14 @@ class Outgoing(object):
             if channel in full:
                 continue
             if channel is not None and cost is not None and not total:
-                has_room = channel._has_room()
-                if channel._closed or worker.leaving and not has_room:
+                has_room = channel.has_room()
+                if channel.is_closed or worker.leaving and not has_room:
                     drop(frames)
                 elif not has_room:
                     full.add(channel)
                     continue
                 else:
-                    total.append(channel._sent + cost)
+                    total.append(channel.sent + cost)
             if frames and not (self.items and self.items[-1] is item):
                 self.items.append(item)
             self.count(item)
@@ -184,7 +184,7 @@ class Outgoing(object):
 
     def count(self, item):
         if item[4]:
-            item[1]._sent = max(item[1]._sent, item[4][0])
+            item[1].sent = max(item[1].sent, item[4][0])
 
     def next_source(self, item):
         """The queue whose first frame is to be written now: the one of which a part is out, else one of the control frames, else that of the first item."""
@@ -210,9 +210,9 @@ class Outgoing(object):
 
     def may_say(self, channel, what, is_close):
         """Whether something may be written on a channel: nothing after a CLOSE, of which there is one."""
-        if is_close and channel._farewell is None:
-            channel._farewell, channel._closed = what, True
-        return channel._farewell is (what if is_close else None)
+        if is_close and channel.farewell is None:
+            channel.farewell, channel.is_closed = what, True
+        return channel.farewell is (what if is_close else None)
 
     def take_turns(self):
         """Items of other channels go on before the next frame of the first one."""

@@ -94,15 +94,15 @@ class SelfReadingWorker(Worker):
                         return True
                     kind, flags, channel_id, length = HEADER.unpack_from(chunk)
                     channel = self.channels[channel_id]
-                    inbox, arrived = channel._items, channel._arrived + length + ITEM_OVERHEAD
+                    inbox, arrived = channel.items, channel.arrived + length + ITEM_OVERHEAD
                 except (EnvironmentError, TypeError, struct.error, KeyError):
                     return None
                 # A short item of a channel, whole and alone.
                 if (kind != DATA or flags or length != len(chunk) - HEADER.size or self.partial or type(inbox) is not Mailbox
-                        or channel._closed or channel._ended or channel._parts):
+                        or channel.is_closed or channel.is_ended or channel.parts):
                     return None
                 inbox.items.extend(compress(((chunk[HEADER.size:], arrived),), map(chunks.pop, FIRST)))
-                channel._arrived = arrived  # or who receives the item does it
+                channel.arrived = arrived  # or who receives the item does it
                 if inbox.sleepers:
                     inbox.wake()
                 if timeout is not None or mailbox.items:

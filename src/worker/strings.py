@@ -21,7 +21,7 @@ def convert(channel, py2str_as_py3str, py3str_as_py2str):
         outward[str] = Bytes
     own = worker.channels.get(channel.id, channel)  # not what the code holds, which would hold itself
     channel.send = lambda item: Channel.send(own, changed(item, outward))
-    channel._receive = lambda timeout=None: changed(Channel._receive(own, timeout), inward)
+    channel.take = lambda timeout=None: changed(Channel.take(own, timeout), inward)
 
 
 def changed(value, change):

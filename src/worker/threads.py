@@ -110,7 +110,7 @@ def refuse(channel, payload=None):
     """Closes the channel of something, such as the task of that payload, for which the system has no thread. Called by whoever reads: nothing here waits."""
     reason = dumps(no_thread())
     worker.outgoing.post(worker.frame(HEADER.pack(CLOSE, ERROR, channel.id, len(reason)) + reason), channel)
-    channel._no_more_items()
+    channel.end()
     worker.forget(channel)
     if payload is not None and '_tendril.loans' in worker.sources:
         extra('loans').give_back(payload)

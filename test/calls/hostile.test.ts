@@ -162,7 +162,7 @@ it('performs what a worker asks while that reads the answers, and no more', asyn
   let calls = 0
   using _ = gateway.expose({ big: () => 'x'.repeat(2 ** (20 + 0 * ++calls)) })
   const answers = `__import__('_tendril.session', None, None, ['x']).session.answers`
-  await gateway.eval(`${answers}.__dict__.update(_return=lambda *_: None)`)
+  await gateway.eval(`${answers}.__dict__.update(give_back=lambda *_: None)`)
   await say(
     gateway,
     ...Array.from({ length: 60 }, (_, at) => [DATA, 'requests', item(-1000 - at, 'big', [], {}, null)] as const),
@@ -170,7 +170,7 @@ it('performs what a worker asks while that reads the answers, and no more', asyn
   await eventually(() => expect(calls).toBeGreaterThan(15))
   expect(await gateway.eval('1 + 1')).toBe(2)
   expect(calls).toBeLessThan(20)
-  await gateway.eval(`[${answers}.__dict__.pop('_return'), ${answers}._return(${answers}._arrived)][1:]`)
+  await gateway.eval(`[${answers}.__dict__.pop('give_back'), ${answers}.give_back(${answers}.arrived)][1:]`)
   await eventually(() => expect(calls).toBe(60))
 })
 

@@ -78,7 +78,7 @@ describe.each(chosenInterpreters())('what a channel has on $name', ({ command })
   it('callbacks that have had what has arrived when setcallback returns', async () => {
     const channel = gateway.remoteExec(`
       report = channel.receive()
-      while len(channel._items.items) < 4: channel.gateway.execmodel.sleep(0.001)  # three, and the end
+      while len(channel.items.items) < 4: channel.gateway.execmodel.sleep(0.001)  # three, and the end
       items, threads = [], set()
       def note(item):
           items.append(item)
@@ -143,7 +143,7 @@ describe.each(chosenInterpreters())('what a channel has on $name', ({ command })
     const channel = gateway.remoteExec(
       `
         def outer(other):
-            while not other._items.items: channel.gateway.execmodel.sleep(0.001)
+            while not other.items.items: channel.gateway.execmodel.sleep(0.001)
             other.setcallback(channel.send)
             channel.send('after')
         sub.setcallback(outer)

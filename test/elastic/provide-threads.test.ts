@@ -186,7 +186,7 @@ describe.each([findInterpreter('CPython 2.7')].filter((found) => found !== undef
         channel.receive()
         imp.acquire_lock()
         channel.send('holds it')
-        while len(channel._items.items) < 2: time.sleep(0.001)
+        while len(channel.items.items) < 2: time.sleep(0.001)
         imp.release_lock()
         channel.send([len(channel.receive()) for _ in range(2)])`)
       await holding.send('begin')

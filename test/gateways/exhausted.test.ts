@@ -135,7 +135,7 @@ _thread.stack_size(0)`)
     const gateway = await group.makeGateway(`popen//python=${command}`)
     const channel = gateway.remoteExec(`${noThreads}
 import time
-while not channel._items.items: time.sleep(0.001)
+while not channel.items.items: time.sleep(0.001)
 try:
     channel.setcallback(lambda item: None)
 except Exception as e:

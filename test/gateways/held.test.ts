@@ -35,7 +35,7 @@ channels = [channel.gateway.newchannel() for _ in range(count)]
 for own in channels:
     threading.Thread(target=fill, args=(own,), daemon=True).start()
 inner = [worker.channels[own.id] for own in channels]
-def sent(): return [own._sent - worker.window + 256 * 1024 for own in inner]
+def sent(): return [own.sent - worker.window + 256 * 1024 for own in inner]
 while min(sent()) < 256 * 1024:
     time.sleep(0.01)
 channel.send(sent())

@@ -70,7 +70,7 @@ describe.skipIf(process.platform === 'win32')('a program', () => {
 
   it.skipIf(permission === undefined)('that may not read one file of ours is told which by a BootstrapError', () => {
     const ways: Record<string, string> = {
-      'gateways/place.py': 'group.makeGateway(popen + "//chdir=/")',
+      'worker/place.py': 'group.makeGateway(popen + "//chdir=/")',
       'gateways/carriers/via_remote.py': 'group.makeGateway("popen//via=gw0")',
       'transports/websocket/link.py': 'group.makeGateway("ws=ws://127.0.0.1:1")',
       'transports/dial-home/dial.py': 'group.listen()',

@@ -165,10 +165,10 @@ class AsyncIteration(Items):
     def answer(self):
         if self.is_over:
             return
-        if self.task is None and not self.channel._closed:
+        if self.task is None and not self.channel.is_closed:
             self.room = asyncio.Event()
             self.task = begin(self.produce(), self.end)
-        elif self.channel._closed:
+        elif self.channel.is_closed:
             self.is_over = True
             if self.task is not None:
                 self.task.cancel()
@@ -205,7 +205,7 @@ class AsyncIteration(Items):
         """Lets others have the loop, and waits while the window is full."""
         await asyncio.sleep(0)
         self.flush()
-        while self.is_pending() and not self.channel._closed:
+        while self.is_pending() and not self.channel.is_closed:
             self.room.clear()
             self.flush()
             if self.is_pending():

@@ -264,7 +264,7 @@ def close(call, reply):
             session.tell(['interrupted', call.number])
         worker.output.drain()
         call.channel.is_over = True
-        call.channel._close(reply[2] if len(reply) == 3 else None)
+        call.channel.finish(reply[2] if len(reply) == 3 else None)
     except IOError:  # the gateway is gone, and with it whoever wanted to know
         pass
     finally:

@@ -1,17 +1,10 @@
 """`_tendril.items`: what iterators have given, on its way to the controller: gathered into lists, each an item of a channel."""
-from _tendril import DumpError, Mailbox, _thread, dump_parts, worker
+from _tendril import DumpError, _thread, dump_parts, worker
 from _tendril.channel import channel_id
 from _tendril.draining import drain_python
+from _tendril.inbox import Bell, divert
 from _tendril.members import newchannel
 from _tendril.session import unsendable
-
-
-class Bell(Mailbox):
-    """Stands in for the mailboxes of a channel: whatever arrives rings."""
-
-    def __init__(self, ring):
-        Mailbox.__init__(self)
-        self.put = ring
 
 
 class Items(object):
@@ -25,10 +18,11 @@ class Items(object):
         self.is_done, self.failure = False, None  # the iterator has come to its end
         self.is_over = False                      # and so has the channel
         self.channel = newchannel()
-        self.channel._items = self.channel._credits = Bell(self.ring)
+        self.channel.credits = Bell(self.ring)
+        divert(self.channel, self.channel.credits)
 
     def has_room(self):
-        return self.channel._has_room()
+        return self.channel.has_room()
 
     def is_pending(self):
         """Whether anything has been gathered that is not sent."""
@@ -64,7 +58,7 @@ class Items(object):
         except BaseException as e:  # also by code of the user's, which was asked what an item is
             return self.send_each(items, e)
         try:
-            self.channel._send(parts)
+            self.channel.send_parts(parts)
         except DumpError as e:  # it is longer than any item may be
             return self.send_each(items, e)
         self.sent += len(items)
@@ -87,4 +81,4 @@ class Items(object):
     def end(self, failure):
         self.is_done = self.is_over = True
         self.iterator = None
-        self.channel._close(failure)
+        self.channel.finish(failure)

@@ -55,7 +55,7 @@ class Iteration(Items):
     def ring(self, _):
         """By whoever reads: the controller has taken some items, or has closed the channel."""
         with self.mutex:
-            if self.is_due or self.is_active or self.is_over or self.step is None and not self.channel._closed:
+            if self.is_due or self.is_active or self.is_over or self.step is None and not self.channel.is_closed:
                 return
             self.is_due, step = True, self.step
         turn = Turn(self.lane, self.go_on, self.refuse)
@@ -83,7 +83,7 @@ class Iteration(Items):
             step, last = self.step, self.last
             if is_done:
                 self.step = self.last = None
-        if self.channel._closed or not is_done and self.has_room():
+        if self.channel.is_closed or not is_done and self.has_room():
             self.ring(None)  # it rang meanwhile
         if is_done:
             return last
@@ -142,7 +142,7 @@ class Iteration(Items):
         end = time.time() + GATHER
         if self.gathered:
             self.flush()
-        while not self.channel._closed:
+        while not self.channel.is_closed:
             if self.is_done and not self.is_pending():
                 return self.end(self.failure) or True
             if not self.has_room():

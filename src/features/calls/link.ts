@@ -4,7 +4,6 @@ import type { Reply } from './performer.js'
 
 /** What the worker needs for it, in the order of their imports. */
 const modules = [
-  'inbox',
   'scheduling',
   'skeleton',
   'session',

@@ -6,6 +6,7 @@ is there. When the controller is slow the queue is full, and what comes then is 
 """
 from _tendril import DumpError, Mailbox, _thread, sys, worker
 from _tendril.failures import payload_of, to_text
+from _tendril.inbox import Bell, divert
 from _tendril.originals import common
 
 logging, warnings = common('logging'), common('warnings')
@@ -20,23 +21,15 @@ followers = []
 mutex = _thread.allocate_lock()
 
 
-class Bell(Mailbox):
-    """Stands in for the mailbox of a channel: what arrives there is only that it ends."""
-
-    def __init__(self, ring):
-        Mailbox.__init__(self)
-        self.put = ring
-
-
 class Follower(object):
     def __init__(self, channel, level, logger, with_warnings):
         self.channel, self.level, self.logger, self.with_warnings = channel, level, logging.getLogger(logger or None), with_warnings
         self.records, self.dropped, self.emitting, self.is_over, self.sending = Mailbox(), 0, set(), False, _thread.allocate_lock()
-        channel._items = Bell(self.end)
+        divert(channel, Bell(self.end))
 
     def end(self, item):
         """While the gateway is ending, what its tasks log until they have ended is heard."""
-        self.is_over = self.channel._ended or self.channel._closed
+        self.is_over = self.channel.is_ended or self.channel.is_closed
         self.records.put(None)
 
     def emit(self, make, *args):
@@ -86,7 +79,7 @@ def follow(channel, level, logger, with_warnings):
         leave(follower)
         follower.send_all()
     except IOError:  # the controller has closed the channel, or is gone, or the gateway is ending: then no clean end may be told
-        channel._cut = channel._cut or worker.leaving
+        channel.is_cut = channel.is_cut or worker.leaving
     finally:
         leave(follower)
 

@@ -30,7 +30,7 @@ def refuse(session, call):
         if '_tendril.references' in worker.sources:
             extra('references').salvage(entry, lambda: failure)
     call.entry, call.is_over = None, True
-    session.requests._return(entry[1])
+    session.requests.give_back(entry[1])
     session.ahead.discard(call.number)
     if session.waiting.pop(call.number, None) is not None:  # else it was taken back
         reply(session, [call.number, None, failure])

@@ -89,7 +89,7 @@ class Session(object):
 
     def __init__(self, requests, control, answers, threads):
         self.requests, self.control, self.answers = requests, control, answers
-        control._sent = float('inf')  # what is told has no window, and comes from any thread
+        control.sent = float('inf')  # what is told has no window, and comes from any thread
         self.arrived, self.waiting, self.running = 0, {}, {}
         self.performing = {}  # by thread: the innermost call that it performs
         self.questions = {}   # by number: what the controller was asked and has not answered (`_tendril.controller`)
@@ -134,7 +134,7 @@ class Session(object):
 
     def take_command(self, entry):
         command = read(entry)
-        self.control._return(entry[1])
+        self.control.give_back(entry[1])
         commands[command[0]](*command[1:])
 
     def tell(self, item):
@@ -199,10 +199,10 @@ class Session(object):
             drain_python(worker.output)  # what was printed until now goes ahead of the reply
             call.is_over = True
             try:
-                self.requests._send(parts)
+                self.requests.send_parts(parts)
             except DumpError as e:  # it is longer than any item may be
                 failure = extra('failures').fitting(reply[2], 0) if len(reply) == 3 else unsendable(e)
-                self.requests._send(dump_parts([reply[0], None, failure], channel.channel_id))
+                self.requests.send_parts(dump_parts([reply[0], None, failure], channel.channel_id))
         except IOError:  # the gateway is gone, and with it whoever wanted to know
             pass
         finally:
@@ -222,7 +222,7 @@ class Session(object):
             extra('references').salvage(call.entry, extra('refusing').taken_back, True)
         call.is_over = True
         call.free()
-        self.requests._return(call.entry[1])
+        self.requests.give_back(call.entry[1])
 
     def outcome(self, call):
         entry, call.entry = call.entry, None
@@ -235,8 +235,8 @@ class Session(object):
                 extra('references').salvage(entry, worker.describe_failure)
             raise
         finally:
-            if entry[1] - self.requests._returned >= worker.window // 4:
-                self.requests._return(entry[1])
+            if entry[1] - self.requests.returned >= worker.window // 4:
+                self.requests.give_back(entry[1])
         return operations[request[0]](call, *request[1:])
 
 
@@ -269,7 +269,7 @@ def aside(own, module, function, *args):
             getattr(extra(module), function)(own, *args)
         except BaseException:
             failure = worker.describe_failure()
-        own._close(failure)
+        own.finish(failure)
 
     try:
         worker.start_thread(run)

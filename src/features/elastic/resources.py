@@ -1,5 +1,5 @@
 """`_tendril.resources`: the files of provided packages, for importlib.resources, pkgutil and code that lists a package."""
-from _tendril import Unlocked
+from _tendril import Importer, Unlocked
 from _tendril.originals import own
 from _tendril.shelf import PACKAGE, shelf
 
@@ -24,8 +24,7 @@ class FolderFinder(object):
             return self.find_module(name)
 
     def find_module(self, name):  # of Python 2
-        from _tendril.elastic import find
-        return find(name, [self.folder])
+        return Importer().find_module(name, [self.folder])
 
     def iter_modules(self, prefix=''):
         package = shelf.packages[self.folder] + '.'

@@ -6,6 +6,7 @@ and files come over a channel, when they are asked for or ahead of that.
 from _tendril import EXEC, PUSH, PY2, Mailbox, Unlocked, Worker, _thread, loads, struct, sys, worker, zlib
 from _tendril.channel import ENDED
 from _tendril.handles import channel_with
+from _tendril.inbox import Inbox, divert
 from _tendril.originals import own
 
 _codecs = own('_codecs')
@@ -19,13 +20,19 @@ def native(text):
     return text.encode('utf-8') if PY2 and not isinstance(text, bytes) else text
 
 
-class Inbox(Mailbox):
+class Answers(Inbox):
     """The items of the channel; whoever waits for one of them is told of each."""
 
-    def put(self, item):
-        self.items.append(item)
+    def __init__(self):
+        Inbox.__init__(self, self.keep)
+
+    def keep(self, entry):
+        self.items.append(entry)
         for mailbox in list(shelf.waiting.values()):
             mailbox.put(None)
+
+    def end(self):
+        self.keep(ENDED)
 
 
 class Shelf(object):
@@ -74,7 +81,7 @@ class Shelf(object):
     def apply(self, news, number):
         if self.channel is None:
             self.channel = channel_with(news['channel'])
-            self.channel._items.__class__ = Inbox
+            divert(self.channel, Answers())
         self.roots = [native(root) for root in news['roots']]
         self.tops = dict((native(name), native(root)) for name, root in news['tops'].items())
         self.ahead.extend(news['ahead'])
@@ -135,7 +142,7 @@ class Shelf(object):
                     self.unpack()
                     if is_over():
                         return
-                    if ENDED in self.channel._items.items:
+                    if ENDED in self.channel.items.items:
                         raise ImportError('the controller went away before it had sent what was asked for')
                     worker.wait(mailbox)
         finally:
@@ -143,14 +150,14 @@ class Shelf(object):
 
     def unpack(self):
         """Takes what has come. An item is let go of when all of it has been taken, so that an interrupt loses nothing."""
-        items = self.channel._items.items
+        items = self.channel.items.items
         with self.unpacking:
             while items and items[0] is not ENDED:
                 payload, cost = items[0][:2]
                 self.take(zlib.decompress(items[0][2] if payload is None else loads(payload)))
                 items.popleft()
-                if cost - self.channel._returned >= worker.window // 4:
-                    self.channel._return(cost)
+                if cost - self.channel.returned >= worker.window // 4:
+                    self.channel.give_back(cost)
 
     def take(self, answer):
         """A head of names and sizes, and behind it the contents of modules and files, end to end."""

@@ -108,7 +108,7 @@ def opened():
         while session.session is None:
             time.sleep(0.001)
     with mutex:
-        if not isinstance(session.session.answers._items, Answers):
+        if not isinstance(session.session.answers.items, Answers):
             divert(session.session.answers, Answers())
     return session.session
 
@@ -201,7 +201,7 @@ def asking():
 
 def number_of(asker):
     """As it is sent."""
-    return asker.number if type(asker) is Call else None if asker is None or asker._closed else asker
+    return asker.number if type(asker) is Call else None if asker is None or asker.is_closed else asker
 
 
 class Answers(Inbox):
@@ -211,14 +211,12 @@ class Answers(Inbox):
         Inbox.__init__(self, self.deliver)
         self.answer = None
 
-    def put(self, entry):
-        Inbox.put(self, entry)
-        if entry is channel.ENDED:
-            for waiter in list(session.session.questions.values()):
-                waiter.put(entry)
+    def end(self):
+        for waiter in list(session.session.questions.values()):
+            waiter.put(channel.ENDED)
 
     def deliver(self, entry):
-        session.session.answers._return(entry[1])  # at once: an answer that is longer than the window leaves no room for its number
+        session.session.answers.give_back(entry[1])  # at once: an answer that is longer than the window leaves no room for its number
         if self.answer is None:
             self.answer = entry
             return

@@ -260,7 +260,7 @@ class Exchange(object):
 
     def send_all(self, data):
         """Whether all of it has gone out: not when the connection is cut, or was cut off while nobody took this."""
-        while data and not self.is_cut and self.channel._error is None:
+        while data and not self.is_cut and self.channel.error is None:
             try:
                 data = data[self.stream.send(data):]
             except EnvironmentError as e:

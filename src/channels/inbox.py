@@ -26,7 +26,7 @@ def read(entry):
 
 
 class Inbox(Mailbox):
-    """Stands in for the mailbox of a channel: whoever reads hands what arrives to `take` at once."""
+    """Stands in for the mailbox of an endpoint: whoever reads hands what arrives to `take` at once, and calls `end` behind the last."""
 
     def __init__(self, take):
         Mailbox.__init__(self)
@@ -34,18 +34,34 @@ class Inbox(Mailbox):
 
     def put(self, entry):
         self.has_come = True
-        if entry is not channel.ENDED:
-            with self.lock:
-                self.take(entry)
+        if entry is channel.ENDED:
+            return self.end()
+        with self.lock:
+            self.take(entry)
+
+    def end(self):
+        """Nothing more will arrive. Called by any thread, also by one that takes an item."""
 
 
-def divert(source, inbox):
+class Bell(Inbox):
+    """Where it matters only that something arrives, credit or the end too: `take` is called for each, and takes locks of its own."""
+
+    def put(self, entry):
+        self.take(entry)
+
+    def end(self):
+        self.take(channel.ENDED)
+
+
+def divert(endpoint, inbox):
     """Has an inbox take what arrives on a channel, after what has arrived already."""
     with inbox.lock:
-        mailbox, source._items = source._items, inbox
-        while not inbox.has_come and source._arrived != (mailbox.items[-1][1] if mailbox.items else 0):
+        mailbox, endpoint.items = endpoint.items, inbox
+        while not inbox.has_come and endpoint.arrived > (mailbox.items[-1][1] if mailbox.items else 0):
             time.sleep(0)  # whoever reads is about to put an item where it would have gone before
         while mailbox.items:
             entry = mailbox.items.popleft()
-            if entry is not channel.ENDED:  # the worker is leaving already
+            if entry is channel.ENDED:  # the worker is leaving already
+                inbox.end()
+            else:
                 inbox.take(entry)

@@ -7,4 +7,4 @@ def status():
     channels = list(worker.channels.values())
     tasks = dict(list(worker.asides.items()) + list(worker.executing.items()))
     return dict(info(), execmodel=str(worker.execmodel), num_executing=sum(not task.is_over for task in tasks.values()),
-                num_channels=sum(not channel._closed for channel in channels))
+                num_channels=sum(not channel.is_closed for channel in channels))
