@@ -184,7 +184,7 @@ export const log: Message<readonly [dropped: number, records: readonly LogEntry[
           function: nullable(prose),
           thread: nullable(prose),
           exception: nullable(prose),
-          extra: dictOf(bytes),
+          extra: dictOf(bytes, 1000),
         }),
         1000,
       ),

@@ -63,9 +63,16 @@ export function record<F extends Fields>(fields: F): Shape<Owners<F>> {
     isPlainDict(value) && entries.every(([name, shape]) => shape(Object.hasOwn(value, name) ? value[name] : undefined))
 }
 
-/** A dict of any names. */
-export function dictOf<T>(member: Shape<T>): Shape<Readonly<Record<string, T>>> {
-  return once((value): value is Readonly<Record<string, T>> => isPlainDict(value) && Object.values(value).every(member))
+/** A dict of any names, of any number up to a most. */
+export function dictOf<T>(
+  member: Shape<T>,
+  most: number = Number.POSITIVE_INFINITY,
+): Shape<Readonly<Record<string, T>>> {
+  return once((value): value is Readonly<Record<string, T>> => {
+    if (!isPlainDict(value)) return false
+    const all = Object.values(value)
+    return all.length <= most && all.every(member)
+  })
 }
 
 /** Looks through each container once, however often a value refers to it: nobody changes it meanwhile. */

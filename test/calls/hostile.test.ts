@@ -158,6 +158,23 @@ describe('what is asked of a worker aside', () => {
   )
 })
 
+it('reads what records have in common once, and no more of one than any logs', async () => {
+  await gateway.eval('1')
+  const place = { logger: 'shop', file: 'f', line: 1, function: null, thread: null }
+  const about = { level: 'INFO', levelNumber: 20, message: '', time: 0, exception: null, ...place }
+  const extra = { items: dumps([1, 2]) }
+  const names = Array.from({ length: 1001 }, (_, at) => [`x${at}`, extra.items])
+  const others = [about, about].map((each) => ({ ...each, extra }))
+  await run(gateway, 'answer_aside', {
+    values: [null, [0, others], [0, [{ ...about, extra: Object.fromEntries(names) }]]],
+  })
+  const heard: unknown[] = []
+  const log = await gateway.onLog(({ extra }) => void heard.push(extra))
+  await eventually(async () => expect(await errorOf(log.close())).toBeInstanceOf(ProtocolError))
+  expect(heard).toEqual([{ items: [1, 2] }, { items: [1, 2] }])
+  expect(heard[0]).toBe(heard[1])
+})
+
 it('performs what a worker asks while that reads the answers, and no more', async () => {
   let calls = 0
   using _ = gateway.expose({ big: () => 'x'.repeat(2 ** (20 + 0 * ++calls)) })

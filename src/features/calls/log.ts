@@ -22,7 +22,7 @@ export interface LogRecord {
   readonly thread: string | null
   /** The traceback that was logged with it. */
   readonly exception: string | null
-  /** What was given as `extra`; a value that cannot be sent, or is longer than 16 KiB, is its repr. */
+  /** What was given as `extra`, a thousand values at most; one that cannot be sent, or is longer than 16 KiB, is its repr. */
   readonly extra: Readonly<Record<string, unknown>>
 }
 
@@ -51,6 +51,8 @@ export interface LogSubscription extends AsyncDisposable {
 
 // A hundred records of the longest kind.
 const MOST_BYTES = 16 * 1024 * 1024
+// What the extras of a batch may take when they are read.
+const MOST_MEMORY = 4 * MOST_BYTES
 
 const levels = { debug: 10, info: 20, warning: 30, error: 40, critical: 50 }
 
@@ -79,6 +81,8 @@ export async function followLog(
   await channel.receive()
   return new Subscription(channel, callback)
 }
+
+type Extras<T = unknown> = Readonly<Record<string, T>>
 
 /** The subscription whose callback runs: one that closes itself cannot wait for itself. */
 const calling = new AsyncLocalStorage<Subscription>()
@@ -133,17 +137,18 @@ class Subscription implements LogSubscription {
     if (this.#isBusy) return
     this.#isBusy = true
     try {
-      for (let batch = this.#channel.takeNow(); batch !== undefined; batch = this.#channel.takeNow()) {
+      for (let batch = this.#takeNow(); batch !== undefined; batch = this.#takeNow()) {
         const [dropped, records] = messages.read(messages.log, batch[0]) ?? [0, []]
         this.#dropped += dropped
+        const read = this.#reader()
         for (const record of records) {
           if (this.#isClosed) return
-          this.#pace.begin()
-          const extra = await this.#read(record.extra)
+          const extra = await read(record.extra)
           const heard = { ...record, extra, gateway: this.#channel.gateway.id, time: new Date(record.time) }
           await calling.run(this, () => this.#callback(heard))
-          if (this.#pace.end()) await this.#pace.break()
+          await this.#breathe()
         }
+        await this.#breathe()
       }
     } catch (error) {
       this.#error = { thrown: error }
@@ -155,15 +160,32 @@ class Subscription implements LogSubscription {
     }
   }
 
-  /** A payload for each value: what cannot be read here is its own affair. */
-  async #read(payloads: Readonly<Record<string, Uint8Array>>): Promise<Readonly<Record<string, unknown>>> {
-    const read = payloadReader({ ...codec.UNASKED, maxMemory: MOST_BYTES })
-    const entries: [string, unknown][] = []
-    for (const [name, payload] of Object.entries(payloads)) {
-      this.#pace.begin()
-      entries.push([name, read(payload)])
-      if (this.#pace.end()) await this.#pace.break()
+  #takeNow(): readonly [unknown] | undefined {
+    this.#pace.begin()
+    return this.#channel.takeNow()
+  }
+
+  async #breathe(): Promise<void> {
+    if (!this.#pace.end()) return
+    await this.#pace.break()
+    this.#pace.begin()
+  }
+
+  /** Reads the extras of one batch, each once, however often it refers to them. A payload for each value: what cannot be read here is its own affair. */
+  #reader(): (payloads: Extras<Uint8Array>) => Promise<Extras> {
+    const read = payloadReader({ ...codec.UNASKED, maxMemory: MOST_MEMORY })
+    const known = new Map<Extras<Uint8Array>, Extras>()
+    return async (payloads) => {
+      const before = known.get(payloads)
+      if (before !== undefined) return before
+      const entries: [string, unknown][] = []
+      for (const [name, payload] of Object.entries(payloads)) {
+        entries.push([name, read(payload)])
+        await this.#breathe()
+      }
+      const extra = Object.fromEntries(entries)
+      known.set(payloads, extra)
+      return extra
     }
-    return Object.fromEntries(entries)
   }
 }

@@ -11,10 +11,10 @@ from _tendril.originals import common
 
 logging, warnings = common('logging'), common('warnings')
 
-MAX_WAITING = 1000  # records
-MAX_SENT = 100      # at a time
-MAX_TEXT = 16384    # characters of a message or of an exception; bytes of an extra value
-MAX_CALLERS = 16    # frames between the method that user code logs with and callHandlers
+MAX_WAITING, MAX_EXTRA = 1000, 1000  # records; values of one
+MAX_SENT = 100  # at a time
+MAX_TEXT = 16384  # characters of a message or of an exception; bytes of an extra value
+MAX_CALLERS = 16  # frames between the method that user code logs with and callHandlers
 STANDARD = set(vars(logging.LogRecord('', 0, '', 0, '', (), None))) | set(['message', 'asctime', 'taskName'])
 
 followers = []
@@ -260,9 +260,9 @@ def describe(record):
     exception = record.exc_text
     if record.exc_info and not exception:
         exception = logging.Formatter().formatException(record.exc_info)
-    extra = dict((to_text(name), carried(value)) for name, value in list(vars(record).items()) if name not in STANDARD)
+    extra = [(name, value) for name, value in list(vars(record).items()) if name not in STANDARD][:MAX_EXTRA]
     return entry(record.levelname, record.levelno, record.name, message, record.created, record.pathname, record.lineno, record.funcName,
-                 record.threadName, exception, extra)
+                 record.threadName, exception, dict((to_text(name), carried(value)) for name, value in extra))
 
 
 def describe_warning(message, category, filename, lineno):
