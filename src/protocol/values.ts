@@ -105,7 +105,9 @@ export class Range implements Iterable<number | bigint> {
   readonly stop: number | bigint
   readonly step: number | bigint
 
+  /** @throws RangeError when the step is 0, as in Python. */
   constructor(start: number | bigint, stop: number | bigint, step: number | bigint = 1) {
+    if (Number(step) === 0) throw new RangeError('the step of a range cannot be 0')
     this.start = start
     this.stop = stop
     this.step = step

@@ -299,6 +299,7 @@ describe('a hostile payload', () => {
     ['asks for a buffer out of band', pickle(0x80, 5, 0x97, '.')],
     ['is of protocol 6', pickle(0x80, 6, 'N.')],
     ['has a decimal number of 5000 digits', pickle('I', '1'.repeat(5000), '\n.')],
+    ['has a range that never ends', pickle('c_tendril.values\nint_range\n(K', 5, 'K', 1, 'K', 0, 'tR.')],
     ['has a number that is a word', pickle('Inan\n.')],
   ])('is refused: it %s', (_, payload) => {
     expect(() => decode(payload)).toThrow(LoadError)
