@@ -3,6 +3,7 @@
  * results, arguments) has no row. Failures (PROTOCOL.md §4) have none either: whatever comes in their place is read as far as it makes sense.
  */
 import { ProtocolError } from '../errors.js'
+import { onOneLine } from '../one-line.js'
 import {
   anything,
   boolean,
@@ -246,7 +247,7 @@ const SEEN_CHARACTERS = 60
 
 /** What an error shows of a value. */
 export function seen(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value.slice(0, SEEN_CHARACTERS))
+  if (typeof value === 'string') return onOneLine(JSON.stringify(value.slice(0, SEEN_CHARACTERS)))
   if (typeof value === 'bigint') return 'a long int'
   if (Array.isArray(value))
     return `a list of ${value.length}${value.length === 0 ? '' : `, which begins with ${kind(value[0])}`}`

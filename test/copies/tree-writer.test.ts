@@ -57,6 +57,14 @@ describe('a hostile worker', () => {
     expect([scratch.names, readdirSync(scratch.at('outside'))]).toEqual([['outside'], []])
   })
 
+  it.each([
+    ['in place of an item', ['x\u009b2J'.repeat(2 ** 19)]],
+    ['in place of a name', [root, ['folder', 'x\u009b2J'.repeat(2 ** 19), 0o755, 0]]],
+    ['as a name', [root, folder(`${'x\u009b2J'.repeat(2 ** 19)}/`)]],
+  ])('is quoted in part, and moves no terminal’s cursor: a long text %s', async (_, items) => {
+    await expect(write(items)).rejects.toThrow(/^the worker sent \P{Cc}{0,300}, which cannot be$/u)
+  })
+
   it('does not write through links that were there before', async () => {
     mkdirSync(scratch.at('target'))
     symlinkSync('../outside', scratch.at('target/sub'))

@@ -4,7 +4,7 @@
  * that has been made anew, so that nothing can lead out of it.
  */
 import type { FileHandle } from 'node:fs/promises'
-import { resolveHere } from '../../core.js'
+import { messages, resolveHere } from '../../core.js'
 import { Obstacle } from './fault.js'
 import { MODE_BITS, OWNER_MAY_ALL, setTimes } from './folder.js'
 import { type Place, resolvePlace } from './resolving.js'
@@ -73,7 +73,7 @@ export class TreeWriter {
       case 'link':
         return this.#makeLink(name, details)
       default:
-        throw nonsense(item)
+        throw nonsense(messages.seen(item))
     }
   }
 
@@ -105,7 +105,7 @@ export class TreeWriter {
     const bytes = bytesOf(name)
     const text = bytes.toString('latin1')
     if (text === '' || text === '.' || text === '..' || unsafe.test(text))
-      throw nonsense(`the name ${JSON.stringify(text)}`)
+      throw nonsense(`the name ${messages.seen(text)}`)
     const folder = this.#trail.here
     const inside = folder.pathOf(bytes).subarray(this.#staging?.folder.pathOf(COPY).length)
     this.at = Buffer.concat([Buffer.from(this.#target), inside])
@@ -170,7 +170,8 @@ export class TreeWriter {
 
   #leap(size: number): void {
     const file = this.#file
-    if (file === undefined || size < 0 || !Number.isSafeInteger(file.position + size)) throw nonsense(size)
+    if (file === undefined || size < 0 || !Number.isSafeInteger(file.position + size))
+      throw nonsense(`the length ${size}`)
     file.position += size
     file.endsInHole = true
   }
@@ -200,18 +201,18 @@ async function writeAt(handle: FileHandle, position: number, bytes: Buffer): Pro
 
 function settingsOf([mode, modified]: readonly unknown[]): Settings {
   const isTime = typeof modified === 'bigint' || Number.isFinite(modified)
-  if (!Number.isInteger(mode) || !isTime) throw nonsense([mode, modified])
+  if (!Number.isInteger(mode) || !isTime)
+    throw nonsense(`the settings ${messages.seen(mode)} and ${messages.seen(modified)}`)
   const microseconds = Math.max(-LATEST, Math.min(Number(modified), LATEST))
   return { mode: Number(mode) & MODE_BITS, modified: (microseconds + 0.5) / 1e6 } // half a microsecond: as a float it may be a little less
 }
 
 function bytesOf(data: unknown): Buffer {
-  if (!(data instanceof Uint8Array)) throw nonsense(data)
+  if (!(data instanceof Uint8Array)) throw nonsense(messages.seen(data))
   return Buffer.from(data.buffer, data.byteOffset, data.length)
 }
 
 /** A worker of ours sends none of this. */
-function nonsense(what: unknown): Error {
-  const text = typeof what === 'string' ? what : `a ${what === null ? 'null' : typeof what}`
-  return new Obstacle('EPROTO', `the worker sent ${text}, which cannot be`)
+function nonsense(what: string): Error {
+  return new Obstacle('EPROTO', `the worker sent ${what}, which cannot be`)
 }
