@@ -563,8 +563,10 @@ def fingerprint(path):
 def read_secret(path):
     """From a file that is ours, and that only we may read."""
     try:
-        with open(path, 'rb') as file:
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), 'rb') as file:  # nobody is waited for who may write to a pipe
             status = os.fstat(file.fileno())
+            if status.st_mode & 0o170000 != 0o100000 or status.st_size > REQUEST_BYTES:
+                fail('%s is no file of at most %d bytes' % (path, REQUEST_BYTES))
             if status.st_mode & 0o077:
                 fail('others may read %s; run "chmod 600" on it' % path)
             if status.st_uid != os.geteuid():

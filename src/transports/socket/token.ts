@@ -1,16 +1,18 @@
 /** The token that a server and its clients share: from a file that only its owner may read, or from the environment, as serve.py has it. */
-import { closeSync, existsSync, fstatSync, openSync, readFileSync, type Stats } from 'node:fs'
+import { closeSync, constants, existsSync, fstatSync, openSync, readFileSync, type Stats } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { XSpecError } from '../../errors.js'
 import { asError } from '../../thrown.js'
 
 const VARIABLE = 'TENDRIL_TOKEN'
+const { O_RDONLY, O_NONBLOCK = 0 } = constants // nobody is waited for who may write to a pipe
+const MOST_BYTES = 64 * 1024
 
 /**
  * The token of `token_file=`, else of the variable TENDRIL_TOKEN, else of the file that a server of this user made.
  *
- * @throws {@link XSpecError} when there is none, when others may read it, or when it is another user's.
+ * @throws {@link XSpecError} when there is none, when others may read it, when it is another user's, or when it is no file of a token's size.
  */
 export function readToken(file: string | undefined): string {
   const token = file === undefined ? process.env[VARIABLE] || readDefaultFile() : readTokenFile(file)
@@ -29,9 +31,12 @@ function readDefaultFile(): string {
 
 function readTokenFile(file: string): string {
   try {
-    const descriptor = openSync(file, 'r')
+    const descriptor = openSync(file, O_RDONLY | O_NONBLOCK)
     try {
-      checkOwner(file, fstatSync(descriptor))
+      const stats = fstatSync(descriptor)
+      if (!stats.isFile() || stats.size > MOST_BYTES)
+        throw new XSpecError(`the token file ${file} is no file of at most ${MOST_BYTES} bytes`)
+      checkOwner(file, stats)
       return readFileSync(descriptor, 'utf8').trim()
     } finally {
       closeSync(descriptor)

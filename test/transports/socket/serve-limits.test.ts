@@ -1,10 +1,20 @@
 // What the socket server allows: how long, how often, how many; what it wants of its user; and how it ends.
-import { spawnSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { chmodSync, chownSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { networkInterfaces, tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Group, makeGateway, socketServerFile } from '../../../src/index.js'
 import { answerOf } from '../../../src/transports/socket/handshake.js'
@@ -242,6 +252,18 @@ describe('the start of a server', () => {
     chownSync(path, 65534, 65534)
     expect(start(['--token-file', path]).stderr).toMatch(/^tendril serve: [^\n]+ belongs to another user[^\n]+\n$/)
     await expect(makeGateway(`socket=127.0.0.1:1//token_file=${path}`)).rejects.toThrow(/belongs to another user/)
+  })
+
+  it.each<[string, (path: string) => void]>([
+    ['a pipe', (path) => execFileSync('mkfifo', ['-m', '600', path])],
+    ['a device', (path) => symlinkSync('/dev/zero', path)],
+    ['a file of gigabytes', (path) => truncateSync(file(basename(path), ''), 2 ** 33)],
+  ])('takes no token from %s', async (name, make) => {
+    const path = join(folder, name.replaceAll(' ', '-'))
+    make(path)
+    const says = `${path} is no file of at most 65536 bytes`
+    expect(start(['--token-file', path]).stderr).toBe(`tendril serve: ${says}\n`)
+    await expect(makeGateway(`socket=127.0.0.1:1//token_file=${path}`)).rejects.toThrow(`the token file ${says}`)
   })
 
   it.each(faults)('fails in one line with %s', (_, prepare, says) => {
