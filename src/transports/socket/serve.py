@@ -34,6 +34,7 @@ LINE_BYTES = 256  # no line of a handshake is longer
 HEAD_BYTES = 8192  # of an HTTP request
 REQUEST_BYTES = RELAY_BYTES = 65536
 BUDGET = 512  # connections at a time that have proved nothing
+LINES_A_SECOND = 30  # that are written about them
 NEVER = float('inf')
 GRACE_SECONDS, LINGER_SECONDS = 2, 1
 MIN_TOKEN = 22  # characters: 128 bits in base64
@@ -212,6 +213,7 @@ class Strangers(object):
     def __init__(self, budget, patience):
         self.budget, self.patience, self.lock = max(budget, 1), patience, threading.Lock()
         self.places = collections.OrderedDict()  # stream: (network, deadline), the oldest first
+        self.second = self.told = self.untold = 0
 
     def add(self, stream, address):
         """Somebody was accepted."""
@@ -235,6 +237,19 @@ class Strangers(object):
                     shut(stream, socket.SHUT_RD)
             left = min([deadline for _, deadline in self.places.values()] + [NEVER]) - now
             return None if left == NEVER else left
+
+    def tell(self, text):
+        """Says something of one of them; the rest of what there is to say in a second is only counted, as the log may be on a disk."""
+        with self.lock:
+            if self.second != int(clock()):
+                self.second, self.told, untold, self.untold = int(clock()), 0, self.untold, 0
+                if untold:
+                    say('%d more were refused or lost' % untold)
+            self.told += 1
+            if self.told <= LINES_A_SECOND:
+                say(text)
+            else:
+                self.untold += 1
 
     def make_room(self):
         """Whoever floods a listener has most of its places: so it is the flood that makes room, and not the one beside it."""
@@ -286,7 +301,7 @@ class Server(object):
                 self.strangers.add(stream, address[0])
                 in_thread(self.welcome, stream, address[0])
             except (EnvironmentError, ValueError, threading.ThreadError) as e:  # it has left already, or there is no thread for it
-                say('lost %s: %s' % (address[0], e))
+                self.strangers.tell('lost %s: %s' % (address[0], e))
                 self.strangers.let_in(stream)
                 quietly(stream.close)
 
@@ -305,15 +320,15 @@ class Server(object):
                 stream.settimeout(None)
                 worker = self.start(talk, request)
             except Refused as e:
-                say('refused %s: %s' % (address, e))
+                self.strangers.tell('refused %s: %s' % (address, e))
                 if isinstance(e, WrongProof):
                     pause(stream, self.options.penalty)
                 stream.settimeout(LINGER_SECONDS)
-                talk.sendall(GREETING + b'refused\n')
+                quietly(talk.sendall, GREETING + b'refused\n')
             if worker is None:
                 hang_up(stream)
         except (EnvironmentError, ValueError) as e:
-            say('lost %s: %s' % (address, e))
+            self.strangers.tell('lost %s: %s' % (address, e))
         finally:
             self.strangers.let_in(stream)
             if worker is None:

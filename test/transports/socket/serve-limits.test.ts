@@ -14,7 +14,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { networkInterfaces, tmpdir } from 'node:os'
-import { basename, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Group, makeGateway, socketServerFile } from '../../../src/index.js'
 import { answerOf } from '../../../src/transports/socket/handshake.js'
@@ -206,6 +206,28 @@ signal.signal(signal.SIGTERM, signal.SIG_IGN)
 channel.send(1)
 while True: time.sleep(100)
 `
+
+it.each(pythons.map(({ name, command }) => [name, command] as const))(
+  'writes thirty lines a second about strangers, and how many more there were, on %s',
+  (_, command) => {
+    const code = `
+import sys
+sys.path.insert(0, sys.argv[1])
+import serve
+seconds = [100]
+serve.clock = lambda: seconds[0] + 0.5
+strangers = serve.Strangers(512, 10)
+for number in range(45):
+    strangers.tell('stranger %d' % number)
+for seconds[0] in (101, 102):
+    strangers.tell('later')
+`
+    const { stderr } = spawnSync(command, ['-B', '-c', code, dirname(socketServerFile)], { encoding: 'utf8' })
+    const first = Array.from({ length: 30 }, (_, number) => `tendril serve: stranger ${number}`)
+    const then = ['15 more were refused or lost', 'later', 'later'].map((text) => `tendril serve: ${text}`)
+    expect(stderr.trimEnd().split('\n')).toEqual([...first, ...then])
+  },
+)
 
 describe('the start of a server', () => {
   let folder = ''
