@@ -63,6 +63,16 @@ describe.each(chosenInterpreters())('with $name', ({ command }) => {
     expect(report).toEqual({ files: 9, folders: 5, links: 2, bytes: 4_245_204, skipped: [] })
   })
 
+  it('leaves out what is being made in the tree, as a copy into the tree itself is', async () => {
+    const staging = `.tendril-0123abcd-${'0123456789ab'.repeat(2)}`
+    for (const name of [staging, `${staging}0`, `x${staging}`])
+      mkdirSync(scratch.at(`own/x/${name}/copy`), { recursive: true })
+    await gateway.put(scratch.at('own'), scratch.at('own/x/put'))
+    expect(readdirSync(scratch.at('own/x/put/x')).sort()).toEqual([`${staging}0`, `x${staging}`])
+    await gateway.get(scratch.at('own/x'), scratch.at('own/x/got'))
+    expect(readdirSync(scratch.at('own/x/got')).sort()).toEqual([`${staging}0`, 'put', `x${staging}`])
+  })
+
   it('gives a copy the permissions of a new file without preserve', async () => {
     writeFileSync(scratch.at('old'), 'text', { mode: 0o640 })
     utimesSync(scratch.at('old'), 0, 1)

@@ -107,6 +107,12 @@ class Staging(object):
             self.folder.close()
 
 
+def is_staging(name):
+    """Whether something is called as such a folder is: what is in it is no part of any tree."""
+    words = name.split(b'-')
+    return [len(word) for word in words] == [8, 8, 24] and words[0] == b'.tendril' and not (words[1] + words[2]).strip(b'0123456789abcdef')
+
+
 def key_of(name):
     key = 0
     for byte in bytearray(name):

@@ -135,6 +135,11 @@ async function sign(folder: Folder, owner: Buffer): Promise<{ stats: Stats; priv
   throw new Obstacle('EPERM', 'somebody has put another folder into its place', folder.path)
 }
 
+/** Whether something is called as such a folder is: what is in it is no part of any tree. */
+export function isStaging(name: Buffer): boolean {
+  return /^\.tendril-[0-9a-f]{8}-[0-9a-f]{24}$/.test(name.toString('latin1'))
+}
+
 function keyOf(name: Buffer): string {
   const key = name.reduce((sum, byte) => (Math.imul(sum, 31) + byte) >>> 0, 0)
   return key.toString(16).padStart(8, '0')

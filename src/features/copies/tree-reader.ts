@@ -6,6 +6,7 @@ import { codeOf, Obstacle } from './fault.js'
 import { Gone, MODE_BITS } from './folder.js'
 import type { CopyEntry, CopyOptions } from './options.js'
 import { resolvePlace } from './resolving.js'
+import { isStaging } from './staging.js'
 import { Trail } from './trail.js'
 
 export const CHUNK_BYTES: number = 1024 * 1024
@@ -111,7 +112,8 @@ export class TreeReader {
       this.#skip(trail, 'it vanished')
       return
     }
-    const names = await trail.here.names()
+    // A copy into the tree itself is being made in it.
+    const names = (await trail.here.names()).filter((name) => !isStaging(name))
     for (const name of names.sort(Buffer.compare)) {
       this.at = this.#pathOf(trail, name)
       const stats = await trail.here.look(name).catch(ifGone)

@@ -14,6 +14,7 @@ from _tendril.fault import answering, local
 from _tendril.folder import MEMBERS, Gone, flags
 from _tendril.originals import own
 from _tendril.resolving import resolve
+from _tendril.staging import is_staging
 from _tendril.trail import Trail
 
 io, stat = own('io'), own('stat')
@@ -119,7 +120,7 @@ class TreeReader(object):
         if not self.enter(name):
             self.skip('it vanished')
             return
-        names = sorted(self.trail.here.names())
+        names = sorted(name for name in self.trail.here.names() if not is_staging(name))  # a copy into the tree itself is being made in it
         for start in range(0, len(names), ASK_ENTRIES):
             found = list(self.look(names[start:start + ASK_ENTRIES]))
             for entry, is_wanted in zip(found, self.choose(found)):
