@@ -12,7 +12,7 @@ export type Custom = (name: unknown) => ((json: unknown) => unknown) | undefined
 const notSent = 'it is not the document of a value that was sent'
 /** Errors and the like are shallow. */
 const MAX_DEPTH = 200
-const forbidden = new Set(['__proto__', 'prototype', 'constructor', 'length'])
+const forbidden = new Set(['__proto__', 'prototype', 'constructor'])
 
 /** @throws Error for what superjson has not written, or what takes too long to make. */
 export function readDocument(document: string, custom: Custom): unknown {
@@ -82,8 +82,10 @@ class Reading {
   /** Where a member is. */
   #inside(container: unknown, key: string): Record<string, unknown> {
     const inside = this.#members.get(container) ?? container
-    if ((!Array.isArray(inside) && !isPlainDict(inside)) || forbidden.has(key) || !Object.hasOwn(inside, key))
+    const isList = Array.isArray(inside)
+    if ((!isList && !isPlainDict(inside)) || forbidden.has(key) || (isList && key === 'length'))
       throw new Error(notSent)
+    if (!Object.hasOwn(inside, key)) throw new Error(notSent)
     return inside as Record<string, unknown> // a list has its indexes as keys, too
   }
 

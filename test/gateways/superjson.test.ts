@@ -29,6 +29,10 @@ const originals: [string, () => object][] = [
   ['an error with a cause and fields', failure],
   ['an AggregateError', () => new AggregateError([new Error('one'), new URL('file:///x')], 'both')],
   ['an error of a class of its own', () => Object.assign(new Error('x'), { name: 'ParseError' })],
+  [
+    'an error with a field that is called length',
+    () => Object.assign(new Error('x'), { data: { length: 5n, list: [1n] } }),
+  ],
   ['an error that holds bytes', () => Object.assign(new Error('x'), { body: Uint8Array.of(1, 255) })],
 ]
 
