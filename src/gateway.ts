@@ -1,5 +1,4 @@
 /** What users hold: the core's gateway with the methods of every feature, each of which only says where its feature is. */
-
 import {
   Channel as BaseChannel,
   BaseGateway,

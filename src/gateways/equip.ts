@@ -15,7 +15,7 @@ const equipped = new WeakMap<Equipped, Set<string>>()
 /**
  * Has modules of ours there, as `_tendril.NAME`, before anything that is executed later; each is sent once a gateway.
  *
- * @param beside - The `import.meta.url` of whoever asks: the files lie in its folder.
+ * @param beside - The `import.meta.url` of whoever asks, or `workerFolder`: the files lie in its folder.
  */
 export function equip(gateway: Equipped, beside: string, names: readonly string[]): void {
   const known = equipped.get(gateway) ?? new Set()

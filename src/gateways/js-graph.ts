@@ -33,8 +33,12 @@ export function checkPattern(source: string): void {
 
 /** Python's own limit for ints as text, which the codec has, too: longer ones take time with the square of that. */
 export function checkDigits(text: string): string {
-  if (text.length > MAX_DIGITS) throw new Error(`an int has more than ${MAX_DIGITS} digits.`)
+  if (text.length > MAX_DIGITS) throw tooManyDigits()
   return text
+}
+
+function tooManyDigits(): Error {
+  return new Error(`an int has more than ${MAX_DIGITS} digits.`)
 }
 
 /** A host that is not ASCII takes time with the square of its length. */
@@ -58,8 +62,8 @@ export class GraphCopy {
   /** @throws Error for what has no form in a document. */
   of(value: unknown): unknown {
     if (typeof value === 'function' || typeof value === 'symbol') throw new Error(`a ${typeof value} has no wire type.`)
-    if (typeof value === 'bigint' && (value >= MOST_DIGITS || value <= -MOST_DIGITS / 10n))
-      checkDigits(' '.repeat(MAX_DIGITS + 1))
+    // Compared, not written: that takes time with the square of its length. A minus counts as a digit, as when it is read.
+    if (typeof value === 'bigint' && (value >= MOST_DIGITS || value <= -MOST_DIGITS / 10n)) throw tooManyDigits()
     if (typeof value !== 'object' || value === null) return value
     if (this.#copies.has(value)) return this.#copies.get(value)
     const type = this.#typeOf(value)

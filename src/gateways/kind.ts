@@ -1,5 +1,4 @@
 /** What a kind of gateway is: one way to reach a Python, and all that tells it from the others. */
-
 import type { XSpec } from '../specs/xspec.js'
 import type { Connecting } from '../transports/connecting.js'
 import type { Origin } from '../transports/origin.js'

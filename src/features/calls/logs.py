@@ -11,10 +11,11 @@ from _tendril.originals import common
 
 logging, warnings = common('logging'), common('warnings')
 
-MAX_WAITING, MAX_EXTRA = 1000, 1000  # records; values of one
-MAX_SENT = 100  # at a time
-MAX_TEXT = 16384  # characters of a message or of an exception; bytes of an extra value
-MAX_CALLERS = 16  # frames between the method that user code logs with and callHandlers
+MAX_WAITING = 1000  # records
+MAX_EXTRA = 1000    # values of one
+MAX_SENT = 100      # at a time
+MAX_TEXT = 16384    # characters of a message or of an exception; bytes of an extra value
+MAX_CALLERS = 16    # frames between the method that user code logs with and callHandlers
 STANDARD = set(vars(logging.LogRecord('', 0, '', 0, '', (), None))) | set(['message', 'asctime', 'taskName'])
 
 followers = []

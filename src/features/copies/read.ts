@@ -1,5 +1,4 @@
 /** The bytes of a file on a gateway's machine, as a stream. */
-
 import type { WaitOptions } from '../../core.js'
 import { type BaseGateway, CopyError } from '../../core.js'
 import { checkPath, remoteFault } from './fault.js'

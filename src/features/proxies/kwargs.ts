@@ -1,5 +1,4 @@
 /** Keyword arguments of a call that is written as a call: its last argument. */
-
 import { brandValues } from '../../core.js'
 import { refuseSignals } from '../calls/calls.js'
 

@@ -1,5 +1,4 @@
 /** What can be done with every object of a worker, under names that no attribute of Python's can have. */
-
 import { asError } from '../../core.js'
 import { refuseSignals } from '../calls/calls.js'
 import { ask, made, type Place, settle } from './place.js'

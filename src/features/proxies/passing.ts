@@ -1,5 +1,4 @@
 /** What stands for objects of the worker, and for functions of this side, in requests and tasks: it is asked while one is encoded. */
-
 import { type Reference as Mark, queueMicrotask, RemoteReferenceError } from '../../core.js'
 import type { RequestWatcher } from '../calls/session.js'
 import type { Callbacks } from './callbacks.js'

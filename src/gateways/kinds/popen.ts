@@ -1,5 +1,4 @@
 /** Gateways to a Python started on this machine, or on that of a carrier: `popen`, `popen//python=/usr/bin/python3.12`, `popen//via=ID`. */
-
 import type { XSpec } from '../../specs/xspec.js'
 import { splitWords } from '../../transports/shell-words.js'
 import { tellOfZombies } from '../first-process.js'

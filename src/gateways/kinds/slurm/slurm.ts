@@ -1,5 +1,4 @@
 /** Gateways on nodes that Slurm grants: `slurm=main`, `8*slurm=main//nodes=2//time=10m`, `slurm=main//via=login`. */
-
 import type { XSpec } from '../../../specs/xspec.js'
 import { setImmediate } from '../../../timer.js'
 import type { Connecting } from '../../../transports/connecting.js'

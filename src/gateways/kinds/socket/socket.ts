@@ -1,5 +1,4 @@
 /** Gateways to a server on a socket: `socket=10.0.0.4:8888//tls//token_file=…`, which `tendril serve` runs. */
-
 import type { GatewayKind } from '../../kind.js'
 import { openAtServer } from '../server.js'
 import { readAddress } from './address.js'

@@ -1,5 +1,4 @@
 /** The command lines of `ssh`: what the user configured, and over it what a gateway needs to be otherwise. */
-
 import { wordsWithout } from '../../../specs/ssh-target.js'
 import type { ResolvedHost } from './host.js'
 

@@ -1,5 +1,4 @@
 /** Makes a `ResolvedHost` of settings, whoever found them out: defaults filled in, files looked for, reasons for OpenSSH named. */
-
 import type { SshTarget } from '../../../specs/ssh-target.js'
 import { environmentForOthers } from '../../../transports/environment.js'
 import { expandTilde, localUser } from '../../../transports/local-user.js'
